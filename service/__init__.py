@@ -1,0 +1,1 @@
+"""videogen-worker: video-generation requests from RabbitMQ to a paid HTTP endpoint, one result for each."""

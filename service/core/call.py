@@ -1,0 +1,157 @@
+"""What a call to the endpoint can come to, sorted by "could it have been accepted?" (spec section 3)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from service.core.contract import VideoRequest
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One request, ready to be sent. `trace` holds W3C trace context headers, already checked."""
+
+    request_id: str
+    request: VideoRequest
+    trace: Mapping[str, str]
+
+
+class NotSentReason(StrEnum):
+    """Why not a single byte of the request reached a server that could act on it."""
+
+    DNS = "dns"
+    REFUSED = "refused"
+    TLS = "tls"
+    CONNECT_TIMEOUT = "connect_timeout"
+    POOL_TIMEOUT = "pool_timeout"
+    CONNECT = "connect"
+    GATEWAY = "gateway"
+
+
+class UncertainReason(StrEnum):
+    """Why the answer is unknown although the request may have been accepted."""
+
+    TIMEOUT = "timeout"
+    CONNECTION_LOST = "connection_lost"
+    GATEWAY = "gateway"
+    SERVER_ERROR = "server_error"
+    UNREADABLE_ANSWER = "unreadable_answer"
+    NO_TASK_ID = "no_task_id"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The endpoint's own words: HTTP status, its error code and message, each as far as it could be read."""
+
+    http_status: int | None = None
+    code: str | None = None
+    message: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The endpoint created a task. The call is paid for."""
+
+    task_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class NotSent:
+    """No server that could accept the request has seen it. Safe to send again."""
+
+    reason: NotSentReason
+    answer: Answer
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedForNow:
+    """A server read the request and refused it for a while. Safe to send again.
+
+    `retry_after` is the wait the server asked for, in seconds from the answer; None where it named none.
+    """
+
+    answer: Answer
+    throttled: bool
+    retry_after: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedForGood:
+    """A server refused this request; sending it again cannot help.
+
+    `forbidden` marks a 403 without a more telling code: five of them in a row speak of the key, not the request.
+    """
+
+    answer: Answer
+    forbidden: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Blocked:
+    """Key, permission or balance: every request would be refused."""
+
+    answer: Answer
+
+
+@dataclass(frozen=True, slots=True)
+class Uncertain:
+    """The request left and may have been accepted; nobody told."""
+
+    reason: UncertainReason
+    answer: Answer
+
+
+CallResult = Accepted | NotSent | RefusedForNow | RefusedForGood | Blocked | Uncertain
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The first tier is through: `result` is that of the last of `attempts` calls."""
+
+    result: CallResult
+    attempts: int
+
+
+@dataclass(frozen=True, slots=True)
+class DeadlinePassed:
+    """The request's deadline passed before a further call could start. Earlier calls were safe failures."""
+
+    attempts: int
+
+
+@dataclass(frozen=True, slots=True)
+class GivenBack:
+    """The worker drains: no further call was started. Earlier calls were safe failures."""
+
+    attempts: int
+
+
+Placed = Finished | DeadlinePassed | GivenBack
+
+
+class ResultClass(StrEnum):
+    """The classes of spec section 3 as metric labels."""
+
+    ACCEPTED = "accepted"
+    NOT_SENT = "not_sent"
+    REFUSED_FOR_NOW = "refused_for_now"
+    REFUSED_FOR_GOOD = "refused_for_good"
+    BLOCKED = "blocked"
+    UNCERTAIN = "uncertain"
+
+
+def result_class(result: CallResult) -> ResultClass:
+    """Name the class of a call result."""
+    match result:
+        case Accepted():
+            return ResultClass.ACCEPTED
+        case NotSent():
+            return ResultClass.NOT_SENT
+        case RefusedForNow():
+            return ResultClass.REFUSED_FOR_NOW
+        case RefusedForGood():
+            return ResultClass.REFUSED_FOR_GOOD
+        case Blocked():
+            return ResultClass.BLOCKED
+        case Uncertain():
+            return ResultClass.UNCERTAIN

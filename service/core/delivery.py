@@ -1,0 +1,38 @@
+"""One message as the core sees it: plain values, no broker object."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A request message, copied out of the broker library's own types.
+
+    `headers` holds the AMQP header table with decoded values. `expiration` is the per-message
+    time to live that the producer set; the broker measures it in the queue, the core from `timestamp`.
+    """
+
+    body: bytes
+    message_id: str | None = None
+    correlation_id: str | None = None
+    reply_to: str | None = None
+    content_type: str | None = None
+    content_encoding: str | None = None
+    timestamp: datetime | None = None
+    expiration: timedelta | None = None
+    headers: Mapping[str, object] = field(default_factory=dict)
+    redelivered: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What names a request towards its producer.
+
+    `made_up` is true where the message carried no `message_id`: the request then has no protection
+    against duplicates, because a redelivered copy would get another id (spec section 2).
+    """
+
+    request_id: str
+    correlation_id: str
+    made_up: bool

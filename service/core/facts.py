@@ -1,0 +1,153 @@
+"""Small frozen facts that the worker reports; metrics and logs listen (`ports.Observer`)."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from service.core.call import CallResult
+from service.core.outcome import Outcome
+
+
+class LinkRole(StrEnum):
+    """The two broker connections."""
+
+    CONSUME = "consume"
+    PUBLISH = "publish"
+
+
+class RetryReason(StrEnum):
+    """Why a call is made again within the first tier."""
+
+    NOT_SENT = "not_sent"
+    THROTTLED = "throttled"
+    REFUSED_FOR_NOW = "refused_for_now"
+    UNCERTAIN = "uncertain"
+
+
+class PublishAttempt(StrEnum):
+    """How one try to publish ended."""
+
+    CONFIRMED = "confirmed"
+    RETURNED = "returned"
+    NACKED = "nacked"
+    TIMEOUT = "timeout"
+    LOST = "lost"
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """A message arrived. `queue_wait` is seconds since its `timestamp`, None without one."""
+
+    redelivered: bool
+    at: datetime
+    queue_wait: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class CallEnded:
+    """One call to the endpoint ended after `seconds`."""
+
+    request_id: str
+    result: CallResult
+    seconds: float
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPlanned:
+    """The first tier waits `delay` seconds before it calls again."""
+
+    request_id: str
+    reason: RetryReason
+    delay: float
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """A delivery was settled, `seconds` after it arrived. `parked` tells that its result went to `undelivered`."""
+
+    request_id: str
+    correlation_id: str
+    outcome: Outcome
+    seconds: float
+    redelivered: bool
+    parked: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SettlementAbandoned:
+    """The worker exits without having settled this request; the message stays with the broker."""
+
+    request_id: str
+    outcome: Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class DefectFound:
+    """An exception nobody expected. `error` is for the log only."""
+
+    request_id: str
+    error: Exception
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """One try to publish a message ended after `seconds`."""
+
+    attempt: PublishAttempt
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class LinkUp:
+    """A broker connection is ready for use. `first` is false after a reconnect."""
+
+    role: LinkRole
+    first: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LinkDown:
+    """A broker connection was lost or could not be made; the next try is in `retry_in` seconds."""
+
+    role: LinkRole
+    reason: str
+    retry_in: float
+
+
+@dataclass(frozen=True, slots=True)
+class ConsumerActive:
+    """The broker confirmed (or ended) our consumer."""
+
+    active: bool
+
+
+@dataclass(frozen=True, slots=True)
+class DrainStarted:
+    """The worker stops taking messages; `in_flight` requests are still worked on."""
+
+    in_flight: int
+
+
+@dataclass(frozen=True, slots=True)
+class LoopLag:
+    """The event loop ran a timer `seconds` late."""
+
+    seconds: float
+
+
+Fact = (
+    Received
+    | CallEnded
+    | RetryPlanned
+    | Settled
+    | SettlementAbandoned
+    | DefectFound
+    | Published
+    | LinkUp
+    | LinkDown
+    | ConsumerActive
+    | DrainStarted
+    | LoopLag
+)

@@ -1,0 +1,153 @@
+"""What a request can come to. A closed union: `settlement` turns each member into a reply and a verdict."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from service.core.call import Answer
+from service.core.contract import FieldProblem
+
+
+@dataclass(frozen=True, slots=True)
+class Submitted:
+    """The endpoint accepted the request. `model` is the catalogue name that was sent."""
+
+    task_id: str
+    model: str
+    attempts: int
+
+
+@dataclass(frozen=True, slots=True)
+class Malformed:
+    """The message is no request at all: not a JSON object, too large, encoded. `message` says which."""
+
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Invalid:
+    """A request with wrong fields; `problems` lists every one of them."""
+
+    problems: tuple[FieldProblem, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Expired:
+    """The deadline passed before a call that could have been accepted."""
+
+    deadline: datetime
+    attempts: int
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """The endpoint refused this request for good."""
+
+    answer: Answer
+    attempts: int
+
+
+@dataclass(frozen=True, slots=True)
+class RateLimited:
+    """Still refused with 429 when the retry budget ended."""
+
+    answer: Answer
+    attempts: int
+
+
+@dataclass(frozen=True, slots=True)
+class Unavailable:
+    """Never got through within the retry budget."""
+
+    answer: Answer
+    attempts: int
+
+
+@dataclass(frozen=True, slots=True)
+class BlockedOut:
+    """Key, permission or balance problem lasted past the retry budget."""
+
+    answer: Answer
+    attempts: int
+
+
+@dataclass(frozen=True, slots=True)
+class InDoubt:
+    """The call may have been accepted, the answer is unknown, and it was not sent again."""
+
+    answer: Answer
+    attempts: int
+
+
+@dataclass(frozen=True, slots=True)
+class Defect:
+    """The worker itself failed. `called` is false only where provably no call was made."""
+
+    called: bool
+    attempts: int
+
+
+@dataclass(frozen=True, slots=True)
+class Interrupted:
+    """The worker stops before a call that could have been accepted: the message goes back as it was."""
+
+    attempts: int
+
+
+Failure = (
+    Malformed | Invalid | Expired | Rejected | RateLimited | Unavailable | BlockedOut | InDoubt | Defect
+)
+Outcome = Submitted | Failure | Interrupted
+
+
+class OutcomeLabel(StrEnum):
+    """The `outcome` label of the metrics (spec section 7): partitions all requests."""
+
+    SUBMITTED = "submitted"
+    DUPLICATE = "duplicate"
+    MALFORMED_MESSAGE = "malformed_message"
+    INVALID_REQUEST = "invalid_request"
+    EXPIRED = "expired"
+    REJECTED = "rejected"
+    RATE_LIMITED = "rate_limited"
+    UNAVAILABLE = "unavailable"
+    BLOCKED = "blocked"
+    UNCERTAIN = "uncertain"
+    INTERNAL = "internal"
+    POSTPONED = "postponed"
+    INTERRUPTED = "interrupted"
+
+
+@dataclass(frozen=True, slots=True)
+class Handled:
+    """An outcome together with the warnings that the reply carries."""
+
+    outcome: Outcome
+    warnings: tuple[str, ...] = ()
+
+
+def outcome_label(outcome: Outcome) -> OutcomeLabel:  # noqa: PLR0911 - one return for each member of the union
+    """Name an outcome for metrics and logs."""
+    match outcome:
+        case Submitted():
+            return OutcomeLabel.SUBMITTED
+        case Malformed():
+            return OutcomeLabel.MALFORMED_MESSAGE
+        case Invalid():
+            return OutcomeLabel.INVALID_REQUEST
+        case Expired():
+            return OutcomeLabel.EXPIRED
+        case Rejected():
+            return OutcomeLabel.REJECTED
+        case RateLimited():
+            return OutcomeLabel.RATE_LIMITED
+        case Unavailable():
+            return OutcomeLabel.UNAVAILABLE
+        case BlockedOut():
+            return OutcomeLabel.BLOCKED
+        case InDoubt():
+            return OutcomeLabel.UNCERTAIN
+        case Defect():
+            return OutcomeLabel.INTERNAL
+        case Interrupted():
+            return OutcomeLabel.INTERRUPTED

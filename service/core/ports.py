@@ -1,0 +1,86 @@
+"""What the core needs from the world. Each adapter keeps one of these and lets no foreign exception out."""
+
+from contextlib import AbstractAsyncContextManager
+from datetime import datetime
+from typing import Protocol
+
+from service.core.call import Call, CallResult, Placed
+from service.core.delivery import Delivery
+from service.core.facts import Fact
+from service.core.outgoing import Outgoing, PublishVerdict
+
+
+class Clock(Protocol):
+    """Time, injected so that tests own it."""
+
+    def now(self) -> datetime:
+        """Tell the wall clock time, with zone UTC."""
+        ...
+
+    def monotonic(self) -> float:
+        """Tell seconds since some fixed point; never goes back."""
+        ...
+
+
+class Endpoint(Protocol):
+    """The paid endpoint."""
+
+    async def submit(self, call: Call) -> CallResult:
+        """Send one call, once. Every failure comes back as a value; only cancellation is raised."""
+        ...
+
+
+class Caller(Protocol):
+    """Places a call and repeats it where that is safe: the first retry tier."""
+
+    async def place(self, call: Call, deadline: datetime | None) -> Placed:
+        """Call until the result is final, the retry budget or the deadline ends, or the worker drains."""
+        ...
+
+
+class Admission(Protocol):
+    """Decides when a call may start."""
+
+    def slot(self) -> AbstractAsyncContextManager[None]:
+        """Hold one place among the calls in flight.
+
+        Raises:
+            Draining: the worker stops, no further call starts.
+        """
+        ...
+
+
+class Publisher(Protocol):
+    """Publishes with confirms; lives through lost connections."""
+
+    async def publish(self, message: Outgoing) -> PublishVerdict:
+        """Publish until the broker said yes (confirmed) or "nowhere to put it" (returned).
+
+        Waits for as long as the broker is away. Each try carries a `message_id` of its own.
+        """
+        ...
+
+
+class Incoming(Protocol):
+    """A delivery together with the right to settle it, exactly once. A second settle raises RuntimeError."""
+
+    @property
+    def delivery(self) -> Delivery:
+        """The message."""
+        ...
+
+    async def ack(self) -> None:
+        """Tell the broker that the message has its result. Harmless where the channel is gone."""
+        ...
+
+    async def hand_back(self) -> None:
+        """Give the message back to the queue. Harmless where the channel is gone."""
+        ...
+
+
+class Observer(Protocol):
+    """Hears facts; metrics and logs are observers."""
+
+    def notify(self, fact: Fact) -> None:
+        """Take notice. Must not raise and must not block."""
+        ...
