@@ -1,0 +1,1 @@
+"""Pure rules: no broker, HTTP, metrics, environment, clock or randomness of their own."""

@@ -114,7 +114,7 @@ class Finished:
 
 @dataclass(frozen=True, slots=True)
 class DeadlinePassed:
-    """The request's deadline passed before a further call could start. Earlier calls were safe failures."""
+    """The deadline passed before a further call could start. Earlier calls were safe failures."""
 
     attempts: int
 

@@ -1,21 +1,75 @@
 """The model catalogue: which models exist and what each of them takes. Data, not code (spec section 1)."""
 
+import re
 from functools import cached_property
+from typing import Annotated, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PositiveInt,
+    model_validator,
+)
+
+_Item = TypeVar("_Item")
+
+# No leading zeros: they would be another spelling of one size. No more than 5 digits: no video is wider.
+_SIZE = re.compile(r"([1-9][0-9]{0,4})[*xX×]([1-9][0-9]{0,4})")
+
+
+def parse_size(text: str) -> tuple[int, int] | None:
+    """Read `832*480`, also with x, X or × between the figures, as `(width, height)` in pixels."""
+    found = _SIZE.fullmatch(text)
+    return (int(found[1]), int(found[2])) if found else None
+
+
+def size_name(size: tuple[int, int]) -> str:
+    """Write a size as people read it: `832*480`."""
+    return f"{size[0]}*{size[1]}"
+
+
+def _size(value: object) -> object:
+    match value:
+        case str():
+            return parse_size(value) or value
+        case list():
+            # Strict validation after a validator of our own takes a list for no tuple.
+            return tuple(value)
+        case _:
+            return value
+
+
+def _not_empty(values: tuple[_Item, ...]) -> tuple[_Item, ...]:
+    # Not `min_length`: that counts only the right items, and reports a list of one wrong item as empty too.
+    if not values:
+        raise ValueError("must not be empty")
+    return values
+
+
+Size = Annotated[tuple[PositiveInt, PositiveInt], BeforeValidator(_size)]
 
 
 class Model(BaseModel):
-    """One model. `durations` are seconds, `prompt_limit` is Unicode code points, sizes are `(width, height)` pixels."""
+    """One model. `durations` are seconds, `prompt_limit` is Unicode code points.
+
+    `sizes` are `(width, height)` in pixels and may be given as `832*480`.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    name: str = Field(min_length=1)
-    aliases: tuple[str, ...] = ()
-    sizes: tuple[tuple[PositiveInt, PositiveInt], ...] = Field(min_length=1)
-    durations: tuple[PositiveInt, ...] = Field(min_length=1)
-    audio: bool = False
-    prompt_limit: PositiveInt = 800
+    name: str = Field(min_length=1, description="a name that is not empty")
+    aliases: tuple[str, ...] = Field(default=(), description="a list of names")
+    sizes: Annotated[tuple[Size, ...], AfterValidator(_not_empty)] = Field(
+        description='a list of sizes such as "832*480"'
+    )
+    durations: Annotated[tuple[PositiveInt, ...], AfterValidator(_not_empty)] = Field(
+        description="a list of whole seconds above 0"
+    )
+    audio: bool = Field(default=False, description="true or false")
+    prompt_limit: PositiveInt = Field(default=800, description="a whole number above 0")
 
 
 class Catalogue(BaseModel):
@@ -23,7 +77,7 @@ class Catalogue(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    models: tuple[Model, ...] = Field(min_length=1)
+    models: Annotated[tuple[Model, ...], AfterValidator(_not_empty)] = Field(description="a list of models")
 
     @model_validator(mode="after")
     def _names_are_unique(self) -> "Catalogue":

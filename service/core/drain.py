@@ -1,6 +1,7 @@
 """The one signal that tells every part to start nothing new."""
 
 import asyncio
+from collections.abc import Coroutine
 
 
 class Draining(Exception):  # noqa: N818 - a signal, not an error
@@ -38,3 +39,21 @@ class Drain:
         except TimeoutError:
             return
         raise Draining
+
+    async def race(self, work: Coroutine[object, object, object]) -> None:
+        """Await `work`, unless the drain begins first; `work` is then cancelled.
+
+        Raises:
+            Draining: the drain began before `work` was done.
+        """
+        task = asyncio.ensure_future(work)
+        begun = asyncio.ensure_future(self._begun.wait())
+        try:
+            await asyncio.wait({task, begun}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            begun.cancel()
+            lost = not task.done()
+            task.cancel()
+        if lost:
+            raise Draining
+        await task

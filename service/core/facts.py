@@ -65,7 +65,7 @@ class RetryPlanned:
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """A delivery was settled, `seconds` after it arrived. `parked` tells that its result went to `undelivered`."""
+    """A delivery was settled, `seconds` after it arrived. `parked`: its result went to `undelivered`."""
 
     request_id: str
     correlation_id: str
@@ -76,11 +76,23 @@ class Settled:
 
 
 @dataclass(frozen=True, slots=True)
-class SettlementAbandoned:
-    """The worker exits without having settled this request; the message stays with the broker."""
+class Joined:
+    """A copy of a request that is still running arrived; it shares that call and its outcome (`duplicate`)."""
 
     request_id: str
-    outcome: Outcome
+    redelivered: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SettlementAbandoned:
+    """A request was not settled and will not be: its message stays with the broker.
+
+    `outcome` is None while the request was still being worked on. A `Submitted` outcome here is a paid task
+    whose result nobody has got, so its task id must be logged.
+    """
+
+    request_id: str
+    outcome: Outcome | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +154,7 @@ Fact = (
     | CallEnded
     | RetryPlanned
     | Settled
+    | Joined
     | SettlementAbandoned
     | DefectFound
     | Published

@@ -94,9 +94,7 @@ class Interrupted:
     attempts: int
 
 
-Failure = (
-    Malformed | Invalid | Expired | Rejected | RateLimited | Unavailable | BlockedOut | InDoubt | Defect
-)
+Failure = Malformed | Invalid | Expired | Rejected | RateLimited | Unavailable | BlockedOut | InDoubt | Defect
 Outcome = Submitted | Failure | Interrupted
 
 
@@ -126,7 +124,7 @@ class Handled:
     warnings: tuple[str, ...] = ()
 
 
-def outcome_label(outcome: Outcome) -> OutcomeLabel:  # noqa: PLR0911 - one return for each member of the union
+def outcome_label(outcome: Outcome) -> OutcomeLabel:
     """Name an outcome for metrics and logs."""
     match outcome:
         case Submitted():

@@ -33,3 +33,4 @@ class PublishVerdict(StrEnum):
 
     CONFIRMED = "confirmed"
     RETURNED = "returned"
+    NACKED = "nacked"

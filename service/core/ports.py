@@ -54,10 +54,15 @@ class Publisher(Protocol):
     """Publishes with confirms; lives through lost connections."""
 
     async def publish(self, message: Outgoing) -> PublishVerdict:
-        """Publish until the broker said yes (confirmed) or "nowhere to put it" (returned).
+        """Publish to a route that others own, and tell the broker's final word.
 
-        Waits for as long as the broker is away. Each try carries a `message_id` of its own.
+        `returned`: no queue is there. `nacked`: the queue kept refusing. Waits for as long as the broker is away;
+        each try carries a `message_id` of its own.
         """
+        ...
+
+    async def keep(self, message: Outgoing) -> None:
+        """Publish to a queue of our own and come back only when it is confirmed; a missing queue is declared again."""
         ...
 
 

@@ -33,7 +33,7 @@ class RetryTier:
 
 @dataclass(frozen=True, slots=True)
 class Topology:
-    """Names and arguments of every object, from the prefix, the retry tiers and how long the dead are kept."""
+    """Names and arguments of every object, made from the prefix and a few settings."""
 
     prefix: str = "videogen"
     tiers: tuple[RetryTier, ...] = ()

@@ -1,0 +1,146 @@
+"""The composition root: the only place that constructs the worker's parts."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from prometheus_client import CollectorRegistry
+
+from service.adapters.admin import AdminServer
+from service.adapters.catalogue_file import load_catalogue
+from service.adapters.endpoint import EndpointOptions, HttpxEndpoint
+from service.adapters.first_tier import FirstTier
+from service.adapters.logs import LogObserver
+from service.adapters.metrics import MetricsObserver
+from service.adapters.rabbitmq.consumer import RabbitConsumer
+from service.adapters.rabbitmq.declare import check, declare
+from service.adapters.rabbitmq.link import Link, LinkOptions, Session
+from service.adapters.rabbitmq.publisher import RabbitPublisher
+from service.adapters.rabbitmq.tls import ssl_context
+from service.adapters.system import SystemClock, new_id, uniform
+from service.core.admission import ConcurrencyLimit
+from service.core.drain import Drain
+from service.core.facts import Fact, LinkRole
+from service.core.forbidden import ForbiddenStreak
+from service.core.handling import Handler
+from service.core.intake import Intake
+from service.core.ports import Clock, Observer
+from service.core.reading import RequestReader
+from service.core.readiness import ReadinessObserver
+from service.core.retry import RetryPolicy
+from service.core.settling import Settler
+from service.core.topology import Topology
+from service.settings import Settings
+
+
+class Observers:
+    """Tells every observer each fact, in order."""
+
+    def __init__(self, *observers: Observer) -> None:
+        self._observers = observers
+
+    def notify(self, fact: Fact) -> None:
+        """Pass a fact on."""
+        for observer in self._observers:
+            observer.notify(fact)
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """The parts that `lifecycle` runs."""
+
+    settings: Settings
+    drain: Drain
+    intake: Intake
+    consumer: RabbitConsumer
+    links: tuple[Link, ...]
+    admin: AdminServer
+    observer: Observer
+    clock: Clock
+
+
+def topology_of(settings: Settings) -> Topology:
+    """Name the broker objects as the settings want them."""
+    return Topology(settings.broker.prefix, settings.retry.tiers, settings.broker.dead_ttl)
+
+
+def link_options_of(settings: Settings) -> LinkOptions:
+    """Tell how to reach the broker."""
+    broker = settings.broker
+    return LinkOptions(
+        url=broker.url,
+        heartbeat=broker.heartbeat,
+        connect_timeout=broker.connect_timeout,
+        reconnect_cap=broker.reconnect_cap,
+        ssl_context=ssl_context(broker.ca_file, broker.cert_file, broker.key_file),
+    )
+
+
+def endpoint_options_of(settings: Settings) -> EndpointOptions:
+    """Tell how to call the endpoint."""
+    endpoint = settings.endpoint
+    return EndpointOptions(
+        base_url=endpoint.base_url,
+        api_key=endpoint.api_key,
+        timeout=endpoint.timeout,
+        connect_timeout=endpoint.connect_timeout,
+        size_separator=endpoint.size_separator,
+        max_connections=settings.worker.concurrency,
+        response_limit=endpoint.response_limit,
+    )
+
+
+def retry_policy_of(settings: Settings) -> RetryPolicy:
+    """Tell how the first tier retries."""
+    retry = settings.retry
+    return RetryPolicy(retry.attempts, retry.base, retry.cap, retry.budget, settings.endpoint.on_uncertain)
+
+
+@asynccontextmanager
+async def assemble(settings: Settings) -> AsyncIterator[Worker]:
+    """Construct the worker, with its endpoint client and its admin port open. Nothing is consumed yet.
+
+    Raises:
+        CatalogueError: the model catalogue cannot be read.
+        AdminPortError: the admin port cannot be opened.
+    """
+    catalogue = load_catalogue(settings.models_file)
+    topology = topology_of(settings)
+    clock = SystemClock()
+    drain = Drain()
+    registry = CollectorRegistry()
+    readiness = ReadinessObserver()
+    metrics = MetricsObserver(registry, concurrency_limit=settings.worker.concurrency)
+    observer = Observers(metrics, readiness, LogObserver())
+
+    async def set_up_publishing(session: Session) -> None:
+        await (declare if settings.broker.declare_ else check)(session.channel, topology)
+
+    async def set_up_consuming(session: Session) -> None:
+        # Without a way to publish a result no message may be taken.
+        await publish_link.session()
+        await consumer.start(session)
+
+    options = link_options_of(settings)
+    publish_link = Link(LinkRole.PUBLISH, options, set_up_publishing, observer, uniform)
+    consume_link = Link(LinkRole.CONSUME, options, set_up_consuming, observer, uniform)
+    publisher = RabbitPublisher(publish_link, settings.broker.publish_timeout, clock, observer, new_id)
+    async with (
+        HttpxEndpoint(endpoint_options_of(settings)) as endpoint,
+        AdminServer(settings.admin.host, settings.admin.port, registry, readiness) as admin,
+    ):
+        caller = FirstTier(
+            endpoint=endpoint,
+            admission=ConcurrencyLimit(settings.worker.concurrency, drain),
+            drain=drain,
+            policy=retry_policy_of(settings),
+            clock=clock,
+            observer=observer,
+            uniform=uniform,
+            streak=ForbiddenStreak(),
+        )
+        reader = RequestReader(catalogue, settings.worker.max_message_bytes)
+        handler = Handler(reader, caller, clock, observer)
+        intake = Intake(handler, Settler(publisher, topology, clock), drain, clock, observer, new_id)
+        consumer = RabbitConsumer(topology.requests, settings.worker.concurrency, intake.accept, observer)
+        yield Worker(settings, drain, intake, consumer, (publish_link, consume_link), admin, observer, clock)

@@ -1,0 +1,45 @@
+"""Names the subcommands. Each lives in a file of its own and imports what it needs when it runs."""
+
+from typing import Annotated
+
+import typer
+
+from service.cli.check import check
+from service.cli.demo import demo
+from service.cli.run import run
+from service.cli.simulate import simulate
+from service.cli.submit import submit
+
+app = typer.Typer(
+    name="videogen-worker",
+    help="Takes video-generation requests from RabbitMQ, makes one paid HTTP call for each, and publishes one result.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Settings come from VIDEOGEN_* variables, a .env file and secret files; see docs/settings.md.",
+)
+app.command()(run)
+app.command()(check)
+app.command()(submit)
+app.command()(simulate)
+app.command()(demo)
+
+
+def _print_version(wanted: bool) -> None:  # noqa: FBT001 - typer calls it
+    if wanted:
+        from service.adapters.version import version
+
+        typer.echo(f"videogen-worker {version()}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    _version: Annotated[
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit."),
+    ] = False,
+) -> None:
+    pass

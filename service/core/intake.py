@@ -1,0 +1,119 @@
+"""Runs every request in a task of ours, so that no fault of a channel or connection can cut a paid call."""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from service.core.drain import Drain
+from service.core.facts import DefectFound, Joined, Received, SettlementAbandoned, Settled
+from service.core.handling import Handler
+from service.core.identity import identify
+from service.core.outcome import Handled, Interrupted
+from service.core.ports import Clock, Incoming, Observer
+from service.core.settlement import settle
+from service.core.settling import Copy, Settler
+
+
+@dataclass(slots=True)
+class _Job:
+    copies: deque[Copy]
+    began: float
+    handled: Handled | None = None
+    first: Copy = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.first = self.copies[0]
+
+
+class Intake:
+    """Takes deliveries in and sees each of them settled.
+
+    A copy of a request that is still running joins it: one call, and every copy is acked after the result.
+    """
+
+    def __init__(
+        self,
+        handler: Handler,
+        settler: Settler,
+        drain: Drain,
+        clock: Clock,
+        observer: Observer,
+        new_id: Callable[[], str],
+    ) -> None:
+        self._handler = handler
+        self._settler = settler
+        self._drain = drain
+        self._clock = clock
+        self._observer = observer
+        self._new_id = new_id
+        self._jobs: dict[str, _Job] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    @property
+    def in_flight(self) -> int:
+        """How many requests are being worked on."""
+        return len(self._jobs)
+
+    def accept(self, incoming: Incoming) -> None:
+        """Take a delivery in. Returns at once; the work is done in a task of its own."""
+        delivery = incoming.delivery
+        now = self._clock.now()
+        wait = None if delivery.timestamp is None else max(0.0, (now - delivery.timestamp).total_seconds())
+        self._observer.notify(Received(delivery.redelivered, now, wait))
+        copy = Copy(incoming, identify(delivery, self._new_id))
+        request_id = copy.identity.request_id
+        if (job := self._jobs.get(request_id)) is not None:
+            job.copies.append(copy)
+            self._observer.notify(Joined(request_id, delivery.redelivered))
+            return
+        job = _Job(deque([copy]), self._clock.monotonic())
+        self._jobs[request_id] = job
+        task = asyncio.create_task(self._work(job), name=f"request {request_id}")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def finished(self) -> None:
+        """Wait until every request taken in is settled."""
+        while self._tasks:
+            await asyncio.wait(self._tasks)
+
+    async def abandon(self) -> int:
+        """Give up on what is not settled yet, naming each request in a fact; tell how many there were."""
+        abandoned = list(self._jobs.values())
+        for job in abandoned:
+            outcome = job.handled.outcome if job.handled else None
+            self._observer.notify(SettlementAbandoned(job.first.identity.request_id, outcome))
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        return len(abandoned)
+
+    async def _work(self, job: _Job) -> None:
+        identity = job.first.identity
+        try:
+            if self._drain.begun:
+                job.handled = Handled(Interrupted(attempts=0))
+            else:
+                job.handled = await self._handler.handle(job.first.incoming.delivery, identity)
+            settlement = settle(job.handled, identity.request_id, self._clock.now())
+            parked = await self._settler.settle(settlement, job.copies)
+        except Exception as error:  # noqa: BLE001 - a defect here must not leave the request unnamed
+            self._observer.notify(DefectFound(identity.request_id, error))
+            self._observer.notify(
+                SettlementAbandoned(identity.request_id, job.handled.outcome if job.handled else None)
+            )
+            return
+        finally:
+            # No await between the last ack and this: a copy that arrives later starts afresh.
+            del self._jobs[identity.request_id]
+        self._observer.notify(
+            Settled(
+                request_id=identity.request_id,
+                correlation_id=identity.correlation_id,
+                outcome=job.handled.outcome,
+                seconds=self._clock.monotonic() - job.began,
+                redelivered=job.first.incoming.delivery.redelivered,
+                parked=parked,
+            )
+        )

@@ -1,0 +1,88 @@
+"""Carries a settlement out: reply confirmed, dead copy confirmed, then the message is acked."""
+
+from collections import deque
+from dataclasses import dataclass
+
+from service.core.delivery import Identity
+from service.core.outgoing import PublishVerdict
+from service.core.ports import Clock, Incoming, Publisher
+from service.core.replies import dead_message, reply_message, undelivered_message
+from service.core.result import FailedResult, Result
+from service.core.settlement import HandBack, ReplyBuryThenAck, ReplyThenAck, Settlement
+from service.core.topology import Topology
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """One delivery of a request, under the ids that its own message carries."""
+
+    incoming: Incoming
+    identity: Identity
+
+
+class Settler:
+    """Settles every copy of a request. The order is the guarantee: no ack before the next home is confirmed."""
+
+    def __init__(self, publisher: Publisher, topology: Topology, clock: Clock) -> None:
+        self._publisher = publisher
+        self._topology = topology
+        self._clock = clock
+
+    async def settle(self, settlement: Settlement, copies: deque[Copy]) -> bool:
+        """Carry `settlement` out for all `copies`, also those that are appended meanwhile, and empty the deque.
+
+        Returns:
+            Whether a result had to be parked because its reply queue is gone or refuses it.
+        """
+        match settlement:
+            case HandBack():
+                await self._hand_back(copies)
+                return False
+            case ReplyThenAck(result=result):
+                return await self._reply_and_ack(result, copies)
+            case ReplyBuryThenAck(result=failed):
+                return await self._reply_and_ack(failed, copies, bury=failed)
+
+    async def _reply_and_ack(
+        self, result: Result, copies: deque[Copy], bury: FailedResult | None = None
+    ) -> bool:
+        # A redelivered copy has the address of the first and needs no reply of its own; a duplicate that
+        # another producer published has another address, and its producer waits too.
+        answered: set[tuple[str | None, str]] = set()
+        parked = False
+        while copies:
+            copy = copies[0]
+            if _address(copy) not in answered:
+                parked |= await self._reply(result, copy)
+                answered.add(_address(copy))
+            if bury is not None:
+                await self._bury(bury, copy)
+                bury = None
+            await copy.incoming.ack()
+            copies.popleft()
+        return parked
+
+    async def _bury(self, result: FailedResult, copy: Copy) -> None:
+        now = self._clock.now()
+        await self._publisher.keep(
+            dead_message(result, copy.incoming.delivery, copy.identity, self._topology, now)
+        )
+
+    async def _reply(self, result: Result, copy: Copy) -> bool:
+        message = reply_message(
+            result, copy.incoming.delivery, copy.identity, self._topology, self._clock.now()
+        )
+        if await self._publisher.publish(message) is PublishVerdict.CONFIRMED:
+            return False
+        await self._publisher.keep(undelivered_message(message, self._topology))
+        return True
+
+    @staticmethod
+    async def _hand_back(copies: deque[Copy]) -> None:
+        while copies:
+            await copies[0].incoming.hand_back()
+            copies.popleft()
+
+
+def _address(copy: Copy) -> tuple[str | None, str]:
+    return (copy.incoming.delivery.reply_to, copy.identity.correlation_id)
