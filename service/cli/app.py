@@ -29,14 +29,15 @@ app.command()(demo)
 
 def _print_version(wanted: bool) -> None:  # noqa: FBT001 - typer calls it
     if wanted:
-        from service.adapters.version import version
+        from service.adapters.version import installed_version
 
-        typer.echo(f"videogen-worker {version()}")
+        typer.echo(f"videogen-worker {installed_version()}")
         raise typer.Exit
 
 
 @app.callback()
 def _root(
+    *,
     _version: Annotated[
         bool,
         typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit."),

@@ -50,7 +50,8 @@ def submit(  # noqa: PLR0913 - one parameter for each option
     timeout: Annotated[float, typer.Option(help="Seconds to wait for all results.")] = 120.0,
     as_json: Annotated[bool, typer.Option("--json", help="Print each result as one JSON line.")] = False,
     broker_url: Annotated[
-        str, typer.Option(envvar="VIDEOGEN_BROKER__URL", help="AMQP address of the broker.", show_default=False)
+        str,
+        typer.Option(envvar="VIDEOGEN_BROKER__URL", help="AMQP address of the broker.", show_default=False),
     ] = _DEFAULT_URL,
     prefix: Annotated[
         str, typer.Option(envvar="VIDEOGEN_BROKER__PREFIX", help="Prefix of the queue names.")

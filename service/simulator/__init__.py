@@ -1,0 +1,1 @@
+"""The simulated endpoint: the contract of the real one, with faults on request."""

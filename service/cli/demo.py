@@ -1,0 +1,156 @@
+"""`videogen-worker demo`: the main job on a fresh machine."""
+
+import json
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from service.cli.exits import FAILED, fail
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from rich.console import Console
+
+    from service.adapters.rabbitmq.requester import Requester
+    from service.demo.report import Seen
+    from service.demo.scenes import Scene
+    from service.demo.stage import Stage
+
+_TIMEOUT = 90.0
+
+
+def demo(
+    *,
+    keep: Annotated[bool, typer.Option("--keep", help="Leave everything running until Ctrl-C.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print each reply as one JSON line, and no tables.")] = False,
+    count: Annotated[int, typer.Option(min=0, help="Send this many good requests besides the scripted ones.")] = 0,
+) -> None:
+    """
+    Run real messages through a real RabbitMQ, a worker and a simulated endpoint.
+
+    The broker is a private one: VIDEOGEN_TEST_AMQP_URL, or Docker, or an installed rabbitmq-server, or (on Debian
+    or Ubuntu as root) the distribution's package. Exit status: 0 every reply was the expected one, 1 otherwise.
+    """
+    import asyncio
+
+    from service.adapters.rabbitmq.requester import RequesterError
+    from service.demo.stage import StageError
+    from service.private_broker.broker import NoBrokerError
+
+    try:
+        raise typer.Exit(asyncio.run(_demo(keep=keep, as_json=as_json, count=count)))
+    except (NoBrokerError, StageError, RequesterError) as error:
+        fail(str(error), FAILED)
+
+
+async def _demo(*, keep: bool, as_json: bool, count: int) -> int:
+    from rich.console import Console
+
+    from service.demo.report import moved_metrics
+    from service.demo.scenes import SCENES, crowd
+    from service.demo.stage import raise_stage
+
+    console = Console()
+    notes = Console(stderr=True) if as_json else console
+    async with raise_stage(lambda line: notes.print(line, markup=False, highlight=False)) as stage:
+        before = await stage.worker.metrics()
+        scenes = (*SCENES, *crowd(count))
+        seen = await _play(stage, scenes, console, as_json=as_json)
+        if not as_json:
+            console.print()
+            console.print(moved_metrics(before, await stage.worker.metrics()))
+            _say_where_to_look(stage, console)
+        if keep:
+            await _until_interrupted(notes)
+        status = await stage.worker.stop()
+    wrong = [entry.scene.title for entry in seen if not entry.as_expected]
+    if wrong or status != 0 or len(seen) != len(scenes):
+        fail(
+            f"{len(seen)} of {len(scenes)} replies came, {len(wrong)} were not as expected {wrong}, "
+            f"the worker's exit status was {status}",
+            FAILED,
+        )
+    notes.print(f"All {len(seen)} replies were as expected; the worker drained and exited with 0.", highlight=False)
+    return 0
+
+
+async def _play(stage: "Stage", scenes: "tuple[Scene, ...]", console: "Console", *, as_json: bool) -> "list[Seen]":
+    import asyncio
+
+    from rich.live import Live
+
+    from service.adapters.rabbitmq.requester import open_requester
+    from service.demo.report import reply_table
+
+    seen: list[Seen] = []
+
+    def on_json(entry: "Seen") -> None:
+        seen.append(entry)
+        typer.echo(json.dumps({"request": entry.scene.title, **entry.reply}, ensure_ascii=False))
+
+    try:
+        async with asyncio.timeout(_TIMEOUT), open_requester(stage.broker.url, stage.prefix) as requester:
+            if as_json:
+                await _exchange(requester, scenes, on_json)
+            else:
+                with Live(console=console, auto_refresh=False) as live:
+
+                    def on_row(entry: "Seen") -> None:
+                        seen.append(entry)
+                        live.update(reply_table(seen, len(scenes)), refresh=True)
+
+                    await _exchange(requester, scenes, on_row)
+    except TimeoutError:
+        typer.echo(f"No further reply within {_TIMEOUT:g} s.\n{stage.worker.log_tail()}", err=True)
+    return seen
+
+
+async def _exchange(requester: "Requester", scenes: "tuple[Scene, ...]", on_reply: "Callable[[Seen], None]") -> None:
+    import asyncio
+
+    from service.adapters.system import new_id
+    from service.demo.report import Seen
+
+    by_id = {new_id(): scene for scene in scenes}
+
+    async def send() -> None:
+        for request_id, scene in by_id.items():
+            await requester.send(scene.body, request_id, content_encoding=scene.content_encoding)
+
+    sending = asyncio.create_task(send())
+    waiting = set(by_id)
+    try:
+        async for reply in requester.replies():
+            # A reply that comes twice would show as one that nobody waits for.
+            waiting.remove(reply.correlation_id)
+            on_reply(Seen(by_id[reply.correlation_id], reply.body))
+            if not waiting:
+                break
+        await sending
+    finally:
+        sending.cancel()
+
+
+def _say_where_to_look(stage: "Stage", console: "Console") -> None:
+    from service.private_broker.given import without_credentials
+
+    lines = (
+        f"broker    {without_credentials(stage.broker.url)}, queues {stage.prefix}.*",
+        f"          failed requests are kept in {stage.prefix}.dead",
+        f"endpoint  {stage.simulator.base_url}/_sim/record lists every call that was made",
+        f"worker    {stage.worker.admin_url}/metrics, /readyz, /livez; log {stage.worker.log}",
+    )
+    console.print("Where to look (with --keep it stays up):", *lines, sep="\n  ", markup=False, highlight=False)
+
+
+async def _until_interrupted(notes: "Console") -> None:
+    import asyncio
+    import signal
+
+    loop = asyncio.get_running_loop()
+    interrupted = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, interrupted.set)
+    notes.print("Everything stays up. Press Ctrl-C to end it.")
+    await interrupted.wait()

@@ -1,0 +1,97 @@
+"""What the simulated endpoint does with one POST, as a value."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from http import HTTPStatus
+
+
+class Shape(StrEnum):
+    """The forms of an error body (endpoint facts, "Error bodies")."""
+
+    NESTED = "nested"
+    """`{"error": {"message", "type", "code"}}`"""
+    FLAT = "flat"
+    """`{"code", "message", "data": null}`"""
+    VENDOR = "vendor"
+    """`{"code", "message", "request_id"}`"""
+    EMBEDDED = "embedded"
+    """The vendor's JSON as a string inside `message` of the nested form."""
+
+
+class Content(StrEnum):
+    """What the answer's body holds."""
+
+    JSON = "json"
+    HTML = "html"
+    NO_TASK_ID = "no-task-id"
+    TRUNCATED = "truncated"
+    BIG = "big"
+
+
+class Ending(StrEnum):
+    """How the exchange ends on the wire."""
+
+    WHOLE = "whole"
+    HALF = "half"
+    CLOSE = "close"
+    RESET = "reset"
+    RESET_BEFORE = "reset-before"
+
+
+SILENT_ENDINGS = frozenset({Ending.CLOSE, Ending.RESET, Ending.RESET_BEFORE})
+"""Endings without a single byte of answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class DateIn:
+    """A `Retry-After` as HTTP date (RFC 9110 section 10.2.3), `seconds` after the answer; negative: past."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Reaction:
+    """One treatment of one POST; the defaults accept it.
+
+    `latency` in seconds replaces the general one; `hold` waits for a release, `hang` for ever. `retry_after`
+    and `retry_after_ms` are sent word for word. `charged`: accepted, although the answer says otherwise.
+    """
+
+    status: int = 200
+    code: str | None = None
+    message: str | None = None
+    shape: Shape = Shape.NESTED
+    retry_after: str | DateIn | None = None
+    retry_after_ms: str | None = None
+    content: Content = Content.JSON
+    task_id_under: str | None = None
+    ending: Ending = Ending.WHOLE
+    latency: float | None = None
+    hold: bool = False
+    hang: bool = False
+    charged: bool = False
+
+    @property
+    def is_error(self) -> bool:
+        """Whether the answer's body is an error: by its status, or a failure behind a 200."""
+        return self.status >= HTTPStatus.MULTIPLE_CHOICES or self.code is not None or self.message is not None
+
+    @property
+    def accepts(self) -> bool:
+        """Whether a task is made, and so charged. A lost answer does not undo it."""
+        if self.ending is Ending.RESET_BEFORE:
+            return False
+        return self.charged or not (self.is_error or self.content is Content.HTML)
+
+    @property
+    def tells_task_id(self) -> bool:
+        """Whether a client can read the task id from the answer."""
+        return (
+            not self.is_error
+            and self.accepts
+            and self.content in {Content.JSON, Content.BIG}
+            and self.ending is Ending.WHOLE
+        )
+
+
+ACCEPT = Reaction()
