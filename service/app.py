@@ -14,6 +14,7 @@ from service.adapters.logs import LogObserver
 from service.adapters.metrics import MetricsObserver
 from service.adapters.rabbitmq.consumer import RabbitConsumer
 from service.adapters.rabbitmq.declare import check, declare
+from service.adapters.rabbitmq.errors import link_errors
 from service.adapters.rabbitmq.link import Link, LinkOptions, Session
 from service.adapters.rabbitmq.publisher import RabbitPublisher
 from service.adapters.rabbitmq.tls import ssl_context
@@ -25,11 +26,10 @@ from service.core.forbidden import ForbiddenStreak
 from service.core.handling import Handler
 from service.core.intake import Intake
 from service.core.ports import Clock, Observer
-from service.core.reading import RequestReader
 from service.core.readiness import ReadinessObserver
+from service.core.reading import RequestReader
 from service.core.retry import RetryPolicy
 from service.core.settling import Settler
-from service.core.topology import Topology
 from service.settings import Settings
 
 
@@ -59,17 +59,12 @@ class Worker:
     clock: Clock
 
 
-def topology_of(settings: Settings) -> Topology:
-    """Name the broker objects as the settings want them."""
-    return Topology(settings.broker.prefix, settings.retry.tiers, settings.broker.dead_ttl)
-
-
 def link_options_of(settings: Settings) -> LinkOptions:
     """Tell how to reach the broker."""
     broker = settings.broker
     return LinkOptions(
         url=broker.url,
-        heartbeat=broker.heartbeat,
+        heartbeat=round(broker.heartbeat),
         connect_timeout=broker.connect_timeout,
         reconnect_cap=broker.reconnect_cap,
         ssl_context=ssl_context(broker.ca_file, broker.cert_file, broker.key_file),
@@ -97,26 +92,31 @@ def retry_policy_of(settings: Settings) -> RetryPolicy:
 
 
 @asynccontextmanager
-async def assemble(settings: Settings) -> AsyncIterator[Worker]:
+async def assemble(settings: Settings, *listeners: Observer) -> AsyncIterator[Worker]:
     """Construct the worker, with its endpoint client and its admin port open. Nothing is consumed yet.
+
+    `listeners` hear every fact besides metrics, readiness and log.
 
     Raises:
         CatalogueError: the model catalogue cannot be read.
         AdminPortError: the admin port cannot be opened.
     """
     catalogue = load_catalogue(settings.models_file)
-    topology = topology_of(settings)
+    topology = settings.topology
     clock = SystemClock()
     drain = Drain()
     registry = CollectorRegistry()
     readiness = ReadinessObserver()
     metrics = MetricsObserver(registry, concurrency_limit=settings.worker.concurrency)
-    observer = Observers(metrics, readiness, LogObserver())
+    observer = Observers(metrics, readiness, LogObserver(), *listeners)
 
     async def set_up_publishing(session: Session) -> None:
-        await (declare if settings.broker.declare_ else check)(session.channel, topology)
+        with link_errors():
+            await (declare if settings.broker.declare else check)(session.channel, topology)
 
     async def set_up_consuming(session: Session) -> None:
+        # Each link declares for itself: a queue that was deleted ends one link and leaves the other up.
+        await set_up_publishing(session)
         # Without a way to publish a result no message may be taken.
         await publish_link.session()
         await consumer.start(session)
@@ -126,7 +126,7 @@ async def assemble(settings: Settings) -> AsyncIterator[Worker]:
     consume_link = Link(LinkRole.CONSUME, options, set_up_consuming, observer, uniform)
     publisher = RabbitPublisher(publish_link, settings.broker.publish_timeout, clock, observer, new_id)
     async with (
-        HttpxEndpoint(endpoint_options_of(settings)) as endpoint,
+        HttpxEndpoint(endpoint_options_of(settings), clock) as endpoint,
         AdminServer(settings.admin.host, settings.admin.port, registry, readiness) as admin,
     ):
         caller = FirstTier(

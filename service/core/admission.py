@@ -21,13 +21,19 @@ class ConcurrencyLimit:
         Raises:
             Draining: the worker stops, no further call starts.
         """
-        if self._free.locked():
-            await self._drain.race(self._free.acquire())
-        else:
-            await self._free.acquire()
+        held = False
+
+        async def acquire() -> None:
+            nonlocal held
+            held = await self._free.acquire()
+
         try:
+            await (self._drain.race(acquire()) if self._free.locked() else acquire())
             if self._drain.begun:
                 raise Draining
             yield
         finally:
-            self._free.release()
+            # Not by how far the code got: a cancellation can arrive after the place was given to us and
+            # before we hear of it. Such a place would be lost for good.
+            if held:
+                self._free.release()

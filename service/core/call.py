@@ -26,6 +26,7 @@ class NotSentReason(StrEnum):
     POOL_TIMEOUT = "pool_timeout"
     CONNECT = "connect"
     GATEWAY = "gateway"
+    LOCAL = "local"
 
 
 class UncertainReason(StrEnum):
@@ -37,6 +38,7 @@ class UncertainReason(StrEnum):
     SERVER_ERROR = "server_error"
     UNREADABLE_ANSWER = "unreadable_answer"
     NO_TASK_ID = "no_task_id"
+    UNEXPECTED = "unexpected"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +81,7 @@ class RefusedForNow:
 class RefusedForGood:
     """A server refused this request; sending it again cannot help.
 
-    `forbidden` marks a 403 without a more telling code: five of them in a row speak of the key, not the request.
+    `forbidden` marks a 403 without a more telling code: five in a row speak of the key, not the request.
     """
 
     answer: Answer
@@ -106,10 +108,15 @@ CallResult = Accepted | NotSent | RefusedForNow | RefusedForGood | Blocked | Unc
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """The first tier is through: `result` is that of the last of `attempts` calls."""
+    """The first tier is through: `result` is that of the last of `attempts` calls.
+
+    `doubt` tells that an earlier call was `Uncertain` and was sent again (`OnUncertain.RESEND`): whatever
+    `result` says, that earlier call may have been paid for.
+    """
 
     result: CallResult
     attempts: int
+    doubt: bool = False
 
 
 @dataclass(frozen=True, slots=True)

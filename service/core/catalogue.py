@@ -17,11 +17,11 @@ from pydantic import (
 _Item = TypeVar("_Item")
 
 # No leading zeros: they would be another spelling of one size. No more than 5 digits: no video is wider.
-_SIZE = re.compile(r"([1-9][0-9]{0,4})[*xX×]([1-9][0-9]{0,4})")
+_SIZE = re.compile(r"([1-9][0-9]{0,4})[*xX\u00d7]([1-9][0-9]{0,4})")
 
 
 def parse_size(text: str) -> tuple[int, int] | None:
-    """Read `832*480`, also with x, X or × between the figures, as `(width, height)` in pixels."""
+    """Read `832*480` as `(width, height)`; x, X and the multiplication sign separate as well."""
     found = _SIZE.fullmatch(text)
     return (int(found[1]), int(found[2])) if found else None
 
@@ -61,12 +61,12 @@ class Model(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str = Field(min_length=1, description="a name that is not empty")
-    aliases: tuple[str, ...] = Field(default=(), description="a list of names")
+    aliases: tuple[str, ...] = Field(default=(), description="a list, each item a name")
     sizes: Annotated[tuple[Size, ...], AfterValidator(_not_empty)] = Field(
-        description='a list of sizes such as "832*480"'
+        description='a list, each item a size such as "832*480"'
     )
     durations: Annotated[tuple[PositiveInt, ...], AfterValidator(_not_empty)] = Field(
-        description="a list of whole seconds above 0"
+        description="a list, each item a whole number of seconds above 0"
     )
     audio: bool = Field(default=False, description="true or false")
     prompt_limit: PositiveInt = Field(default=800, description="a whole number above 0")
@@ -77,7 +77,7 @@ class Catalogue(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    models: Annotated[tuple[Model, ...], AfterValidator(_not_empty)] = Field(description="a list of models")
+    models: Annotated[tuple[Model, ...], AfterValidator(_not_empty)] = Field(description="a list, each item a model")
 
     @model_validator(mode="after")
     def _names_are_unique(self) -> "Catalogue":

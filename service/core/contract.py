@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict
 
 
 class FieldProblem(BaseModel):
-    """One wrong field and what to do about it."""
+    """One wrong field and what to do about it. `message` follows the field: `seed: must be …`."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -16,7 +16,7 @@ class FieldProblem(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class VideoRequest:
-    """A checked request. `size` is `(width, height)` in pixels; None means: not set, leave it out of the body."""
+    """A checked request. `size` is `(width, height)` in pixels; None means: not set, left out of the body."""
 
     prompt: str
     model: str

@@ -9,10 +9,8 @@ from service.core.explanation import echo
 
 DEADLINE_HEADER = "x-deadline"
 
-# RFC 3339 section 5.6. `datetime.fromisoformat` alone also takes other ISO 8601 forms and times without offset.
-_RFC_3339 = re.compile(
-    r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}:\d{2}(\.\d+)?(Z|[+-]\d{2}:\d{2})", re.ASCII | re.IGNORECASE
-)
+# RFC 3339 section 5.6. `datetime.fromisoformat` alone also takes other forms, and times without an offset.
+_RFC_3339 = re.compile(r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}:\d{2}(\.\d+)?(Z|[+-]\d{2}:\d{2})", re.ASCII | re.IGNORECASE)
 _LATEST = datetime.max.replace(tzinfo=UTC)
 _EARLIEST = datetime.min.replace(tzinfo=UTC)
 
@@ -20,8 +18,8 @@ _EARLIEST = datetime.min.replace(tzinfo=UTC)
 def deadline_of(delivery: Delivery) -> datetime | FieldProblem | None:
     """Find the deadline, in UTC: header `x-deadline`, else timestamp + expiration; None without either.
 
-    The header is an RFC 3339 text or an AMQP timestamp. A header that cannot be read is a problem, not "no deadline":
-    calling late costs money. Instants beyond the years 1 to 9999 become the nearest instant within them.
+    The header is an RFC 3339 text or an AMQP timestamp. One that cannot be read is a problem: ignored, it could
+    buy a video too late. Instants beyond the years 1 to 9999 become the nearest within them.
     """
     header = delivery.headers.get(DEADLINE_HEADER)
     if header is not None:

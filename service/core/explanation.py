@@ -16,8 +16,8 @@ _LONGEST_ECHO = 60
 def explained(failure: ValidationError, fields: Mapping[str, FieldInfo]) -> Iterator[tuple[Place, str]]:
     """Tell where each error is and what to do about it.
 
-    The text follows the name of its field: `watermark: must be true or false, not "yes"`. What a field must be is
-    its description in `fields`. A rule of our own, raised as ValueError, speaks for itself.
+    A sentence follows the name of its field: `watermark: must be true or false, not "yes"`. What a field must
+    be is its description in `fields`. A rule of our own, raised as ValueError, speaks for itself.
     """
     for error in failure.errors(include_url=False):
         place: Place = error["loc"]
@@ -40,7 +40,9 @@ def echo(value: object) -> str:
         case list() | tuple():
             return "an array"
         case str():
-            return _shortened(json.dumps(value[:_LONGEST_ECHO], ensure_ascii=False))
+            head = value[:_LONGEST_ECHO]
+            # Some line breaks and invisible characters need no escape in JSON, but do in a message.
+            return _shortened(json.dumps(head, ensure_ascii=not head.isprintable()))
         case _:
             return _shortened(json.dumps(value))
 
@@ -55,10 +57,12 @@ def _shortened(text: str) -> str:
 
 
 def _wanted(place: Place, fields: Mapping[str, FieldInfo]) -> str:
-    # An item of a list is described by the field that holds the list.
     names = [part for part in place if isinstance(part, str)]
-    description = fields[names[-1]].description if names else None
-    return description or "an object"
+    if not names:
+        return "an object"
+    description = fields[names[-1]].description or "of another kind"
+    # The description of a list reads "a list, each item a name".
+    return description if place[-1] == names[-1] else description.rpartition("each item ")[2]
 
 
 def _unknown(name: str, fields: Mapping[str, FieldInfo]) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from service.core.drain import Drain
-from service.core.facts import DefectFound, Joined, Received, SettlementAbandoned, Settled
+from service.core.facts import DefectFound, Joined, Received, Settled, SettlementAbandoned
 from service.core.handling import Handler
 from service.core.identity import identify
 from service.core.outcome import Handled, Interrupted
@@ -87,6 +87,10 @@ class Intake:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        for job in abandoned:
+            # A task that is cancelled before it ran once never reaches its `finally`.
+            if self._jobs.get(job.first.identity.request_id) is job:
+                del self._jobs[job.first.identity.request_id]
         return len(abandoned)
 
     async def _work(self, job: _Job) -> None:

@@ -18,10 +18,7 @@ def reply_message(
     result: Result, delivery: Delivery, identity: Identity, topology: Topology, now: datetime
 ) -> Outgoing:
     """Address a result to its producer, or to the default results queue where no `reply_to` was given."""
-    if delivery.reply_to:
-        route = Route("", delivery.reply_to)
-    else:
-        route = Route(topology.exchange, f"result.{result.status}")
+    route = Route("", delivery.reply_to) if delivery.reply_to else results_route(result, topology)
     return Outgoing(
         route=route,
         body=result.model_dump_json().encode(),
@@ -31,6 +28,11 @@ def reply_message(
         type=RESULT_TYPE,
         headers=trace_headers(delivery.headers),
     )
+
+
+def results_route(result: Result, topology: Topology) -> Route:
+    """Name the default home of a result, for requests without `reply_to`."""
+    return Route(topology.exchange, f"result.{result.status}")
 
 
 def undelivered_message(reply: Outgoing, topology: Topology) -> Outgoing:

@@ -27,7 +27,7 @@ class BodyContext:
 class RequestBody(BaseModel):
     """A request as it is sent. Validate it with a `BodyContext` as the context.
 
-    A rule that depends on the model is left out where the model itself is wrong; the form is checked all the same.
+    Where the model itself is wrong, rules that depend on it are left out; the form is checked all the same.
     """
 
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
@@ -35,9 +35,7 @@ class RequestBody(BaseModel):
     # First, because the rules of other fields depend on it.
     model: str = Field(description="the name of a model")
     prompt: str = Field(description="a text that is not blank")
-    duration: Annotated[int, Field(gt=0)] | None = Field(
-        default=None, description="a whole number of seconds"
-    )
+    duration: Annotated[int, Field(gt=0)] | None = Field(default=None, description="a whole number of seconds above 0")
     size: tuple[int, int] | None = Field(default=None, description=_SIZE_FORM)
     watermark: bool | None = Field(default=None, description="true or false")
     template: str | None = Field(default=None, description="a text")
@@ -128,8 +126,9 @@ class RequestBody(BaseModel):
 
 
 def _context(info: ValidationInfo) -> BodyContext:
-    context: BodyContext = info.context
-    return context
+    if not isinstance(info.context, BodyContext):
+        raise TypeError("validate a RequestBody with a BodyContext as its context")
+    return info.context
 
 
 def _model(info: ValidationInfo) -> Model | None:

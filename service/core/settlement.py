@@ -101,9 +101,7 @@ def _error_of(failure: Failure) -> ResultError:
             message = f"The endpoint refused this request for good{_said(answer)}. Change it before you send it again."
             return _error(ErrorCode.REJECTED, message, answer=answer)
         case RateLimited(answer=answer):
-            message = (
-                f"The endpoint still refused for its rate limit{_said(answer)}. Send the request again later."
-            )
+            message = f"The endpoint still refused for its rate limit{_said(answer)}. Send the request again later."
             return _error(ErrorCode.RATE_LIMITED, message, retryable=True, answer=answer)
         case Unavailable(answer=answer):
             message = f"The endpoint could not be reached{_said(answer)}. Send the request again later."
@@ -121,9 +119,7 @@ def _error_of(failure: Failure) -> ResultError:
             )
             return _error(ErrorCode.UNCERTAIN, message, charged=Charged.UNKNOWN, answer=answer)
         case Defect(called=called):
-            message = (
-                "The worker failed on this request. Ask the operator to look for its request_id in the log."
-            )
+            message = "The worker failed on this request. Ask the operator to look for its request_id in the log."
             return _error(ErrorCode.INTERNAL, message, charged=Charged.UNKNOWN if called else Charged.NO)
 
 

@@ -43,9 +43,7 @@ class Settler:
             case ReplyBuryThenAck(result=failed):
                 return await self._reply_and_ack(failed, copies, bury=failed)
 
-    async def _reply_and_ack(
-        self, result: Result, copies: deque[Copy], bury: FailedResult | None = None
-    ) -> bool:
+    async def _reply_and_ack(self, result: Result, copies: deque[Copy], bury: FailedResult | None = None) -> bool:
         # A redelivered copy has the address of the first and needs no reply of its own; a duplicate that
         # another producer published has another address, and its producer waits too.
         answered: set[tuple[str | None, str]] = set()
@@ -64,14 +62,10 @@ class Settler:
 
     async def _bury(self, result: FailedResult, copy: Copy) -> None:
         now = self._clock.now()
-        await self._publisher.keep(
-            dead_message(result, copy.incoming.delivery, copy.identity, self._topology, now)
-        )
+        await self._publisher.keep(dead_message(result, copy.incoming.delivery, copy.identity, self._topology, now))
 
     async def _reply(self, result: Result, copy: Copy) -> bool:
-        message = reply_message(
-            result, copy.incoming.delivery, copy.identity, self._topology, self._clock.now()
-        )
+        message = reply_message(result, copy.incoming.delivery, copy.identity, self._topology, self._clock.now())
         if await self._publisher.publish(message) is PublishVerdict.CONFIRMED:
             return False
         await self._publisher.keep(undelivered_message(message, self._topology))

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 
-# Section 3.2: lowercase hex, ids not all zero, version ff forbidden. Later versions may append fields after a dash.
+# Section 3.2: lowercase hex, no id all zero, no version ff. Later versions may append fields after a dash.
 _TRACEPARENT = re.compile(
     r"(?P<version>(?!ff)[0-9a-f]{2})"
     r"-(?P<known>(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2})"

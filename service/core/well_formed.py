@@ -49,12 +49,11 @@ def refuse_ill_formed(failure: ValidationError) -> None:
     if failure.error_count() != 1:
         return
     error = failure.errors(include_url=False)[0]
-    match error["type"]:
-        case "json_invalid":
-            reason = str(error["ctx"]["error"]).replace("recursion limit exceeded", "nested too deeply")
-            raise IllFormedError(f"The body is not JSON: {reason}. Send a JSON object.")
-        case "model_type":
-            raise IllFormedError(f"The body is {echo(error['input'])}. Send a JSON object.")
+    if error["type"] == "json_invalid":
+        reason = str(error["ctx"]["error"]).replace("recursion limit exceeded", "nested too deeply")
+        raise IllFormedError(f"The body cannot be read as JSON: {reason}. Send a JSON object.")
+    if error["type"] == "model_type":
+        raise IllFormedError(f"The body is {echo(error['input'])}, not a JSON object. Send a JSON object.")
 
 
 def refuse_irregular(text: str) -> None:
@@ -69,7 +68,7 @@ def refuse_irregular(text: str) -> None:
 
 
 def _refuse_constant(literal: str) -> NoReturn:
-    raise IllFormedError(f"The body is not JSON: {literal} is no JSON number. Leave the field out.")
+    raise IllFormedError(f"The body cannot be read as JSON: {literal} is no JSON number. Leave the field out.")
 
 
 def _refuse_repeated(pairs: list[tuple[str, object]]) -> None:

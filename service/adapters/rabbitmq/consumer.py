@@ -1,7 +1,7 @@
 """Deliveries in, settles out.
 
-Works on aiormq's delivery, one floor below aio-pika's `IncomingMessage`: that class refuses properties which a broker
-lets through (a `delivery_mode` of 7, say) by raising inside the library's task, where the message would stay unsettled.
+Works on aiormq's deliveries, one floor below aio-pika's `IncomingMessage`: that floor starts a second task and makes a
+second object for each message, and all we need is a plain copy.
 """
 
 import asyncio
@@ -57,9 +57,7 @@ class RabbitConsumer:
     `accept` must return at once: the library runs it in a task that it cancels when the channel closes.
     """
 
-    def __init__(
-        self, queue: str, prefetch: int, accept: Callable[[Incoming], None], observer: Observer
-    ) -> None:
+    def __init__(self, queue: str, prefetch: int, accept: Callable[[Incoming], None], observer: Observer) -> None:
         self._queue = queue
         self._prefetch = prefetch
         self._accept = accept
@@ -81,6 +79,9 @@ class RabbitConsumer:
         self._active = (session, underlay, consuming.consumer_tag or "")
         session.ended.add_done_callback(lambda _: self._ended(session))
         self._observer.notify(ConsumerActive(active=True))
+        if self._stopped:
+            # Stopped while the broker answered: nobody else would cancel this one.
+            await self.stop()
 
     async def stop(self) -> None:
         """Stop consuming for good; deliveries that were on their way still reach `accept`."""

@@ -54,6 +54,13 @@ async def check(channel: AbstractChannel, topology: Topology) -> None:
         ) from error
 
 
+async def remove(channel: AbstractChannel, topology: Topology) -> None:
+    """Delete every object with all its messages. For demos and tests, never for a worker."""
+    for spec in topology.queues:
+        await channel.queue_delete(spec.name)
+    await channel.exchange_delete(topology.exchange)
+
+
 def explain_mismatch(text: str) -> str:
     """Turn the broker's PRECONDITION_FAILED text into a sentence that names object, argument and both values."""
     found = _INEQUIVALENT.search(text)

@@ -4,7 +4,13 @@ import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from aio_pika.exceptions import CONNECTION_EXCEPTIONS, AMQPError, DeliveryError, ProbableAuthenticationError
+from aio_pika.exceptions import (
+    CONNECTION_EXCEPTIONS,
+    AMQPError,
+    DeliveryError,
+    InvalidFrameError,
+    ProbableAuthenticationError,
+)
 
 
 class LinkLost(Exception):  # noqa: N818 - an event, not a defect
@@ -41,8 +47,12 @@ def describe(error: BaseException | None) -> str:
         case None | asyncio.CancelledError():
             return "the connection or channel closed"
         case ProbableAuthenticationError():
+            return "the broker refused the login: check user, password and virtual host in VIDEOGEN_BROKER__URL"
+        case InvalidFrameError() if "Connection.OpenOk" in str(error):
+            # The library drops the broker's own words here.
             return (
-                "the broker refused the login: check user, password and virtual host in VIDEOGEN_BROKER__URL"
+                "the broker refused the virtual host: check in VIDEOGEN_BROKER__URL that it exists "
+                "and that the user may use it"
             )
         case TimeoutError():
             return "the broker did not answer in time"

@@ -10,7 +10,7 @@ import aio_pika
 from aio_pika.abc import AbstractChannel, AbstractConnection
 from pydantic import SecretStr
 
-from service.adapters.rabbitmq.errors import LinkLost, TopologyError, describe, link_errors
+from service.adapters.rabbitmq.errors import LinkLost, describe, link_errors
 from service.core.facts import LinkDown, LinkRole, LinkUp
 from service.core.ports import Observer
 

@@ -4,12 +4,13 @@ import asyncio
 from collections.abc import Callable
 
 from aio_pika import DeliveryMode, Message
-from aio_pika.abc import AbstractExchange, HeadersType
+from aio_pika.abc import AbstractExchange
 from aio_pika.exceptions import ChannelNotFoundEntity, DeliveryError, PublishError
 
 from service.adapters.rabbitmq.errors import LinkLost, link_errors
+from service.adapters.rabbitmq.headers import writable_headers
 from service.adapters.rabbitmq.link import Link, Session
-from service.core.facts import Published, PublishAttempt
+from service.core.facts import PublishAttempt, Published
 from service.core.outgoing import Outgoing, PublishVerdict
 from service.core.ports import Clock, Observer
 
@@ -28,9 +29,7 @@ class RabbitPublisher:
     it again would make two of it.
     """
 
-    def __init__(
-        self, link: Link, timeout: float, clock: Clock, observer: Observer, new_id: Callable[[], str]
-    ) -> None:
+    def __init__(self, link: Link, timeout: float, clock: Clock, observer: Observer, new_id: Callable[[], str]) -> None:
         self._link = link
         self._timeout = timeout
         self._clock = clock
@@ -117,10 +116,9 @@ class RabbitPublisher:
     def _wire(self, message: Outgoing) -> Message:
         # The library pairs returns with confirms by message_id: two publishes in flight with one id swap
         # their verdicts (aio-pika issue 689). So every try has its own.
-        headers: HeadersType = dict(message.headers or {})  # type: ignore[arg-type] # decoded by the same library
         return Message(
             message.body,
-            headers=headers,
+            headers=writable_headers(message.headers or {}),
             content_type=message.content_type,
             content_encoding=message.content_encoding,
             delivery_mode=DeliveryMode.PERSISTENT,

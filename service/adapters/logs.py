@@ -1,0 +1,219 @@
+"""Turns facts into log lines on standard error. No line holds a payload or a secret."""
+
+import logging
+import sys
+from dataclasses import fields
+from typing import TextIO
+
+import structlog
+
+from service.adapters.redaction import redact, traceback_without_messages
+from service.core.call import Accepted, CallResult, result_class
+from service.core.contract import VideoRequest
+from service.core.facts import (
+    CallEnded,
+    ConsumerActive,
+    DefectFound,
+    DrainStarted,
+    Fact,
+    Joined,
+    LinkDown,
+    LinkUp,
+    LoopLag,
+    Published,
+    Received,
+    RetryPlanned,
+    Settled,
+    SettlementAbandoned,
+)
+from service.core.outcome import (
+    BlockedOut,
+    Defect,
+    Expired,
+    InDoubt,
+    Interrupted,
+    Invalid,
+    Malformed,
+    Outcome,
+    RateLimited,
+    Rejected,
+    Submitted,
+    Unavailable,
+    outcome_label,
+)
+from service.settings import LogFormat, Settings, secret_texts
+
+ROOT = "service"
+"""Loggers of this name and below are ours; all others are libraries and speak from WARNING up."""
+
+LONG_STALL = 1.0
+"""Seconds of loop lag that are worth a line: heartbeats and timeouts begin to suffer."""
+
+_REQUEST_FIELDS = frozenset(field.name for field in fields(VideoRequest))
+
+
+def configure_logging(settings: Settings, stream: TextIO | None = None) -> None:
+    """Send the lines of this process, the libraries' included, to one stream in one format.
+
+    Args:
+        settings: level and format, and the secrets that are masked wherever they turn up.
+        stream: where to write; None takes standard error, because standard output belongs to command results.
+    """
+    stream = stream or sys.stderr
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            processors=[
+                structlog.processors.ExceptionRenderer(lambda info: traceback_without_messages(info[1])),
+                redact(secret_texts(settings)),
+                structlog.stdlib.add_logger_name,
+                structlog.stdlib.add_log_level,
+                structlog.processors.TimeStamper(fmt="iso", utc=True),
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                _renderer(settings.log.format, colors=stream.isatty()),
+            ]
+        )
+    )
+    level = logging.getLevelNamesMapping()[settings.log.level.upper()]
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(max(level, logging.WARNING))
+    logging.getLogger(ROOT).setLevel(level)
+    logging.captureWarnings(capture=True)
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+    )
+
+
+def _renderer(log_format: LogFormat, *, colors: bool) -> structlog.typing.Processor:
+    match log_format:
+        case LogFormat.JSON:
+            return structlog.processors.JSONRenderer()
+        case LogFormat.CONSOLE:
+            # The default formatter prints local variables, and with them the payload. `repr` defuses terminal
+            # escapes in an id that a producer chose.
+            return structlog.dev.ConsoleRenderer(
+                colors=colors, repr_native_str=True, exception_formatter=structlog.dev.plain_traceback
+            )
+
+
+class LogObserver:
+    """Writes one line at info for each request, and lines for retries, links, defects and the drain."""
+
+    def __init__(self) -> None:
+        self._log: structlog.stdlib.BoundLogger = structlog.stdlib.get_logger(ROOT)
+
+    def notify(self, fact: Fact) -> None:
+        """Take notice."""
+        match fact:
+            case Settled() | SettlementAbandoned() | DefectFound() | Received() | Joined():
+                self._request(fact)
+            case CallEnded() | RetryPlanned():
+                self._call(fact)
+            case LinkUp() | LinkDown() | ConsumerActive() | Published():
+                self._broker(fact)
+            case DrainStarted(in_flight=in_flight):
+                self._log.info("drain started", in_flight=in_flight)
+            case LoopLag(seconds=seconds):
+                if seconds >= LONG_STALL:
+                    self._log.warning("event loop stalled", seconds=_rounded(seconds))
+
+    def _request(self, fact: Settled | SettlementAbandoned | DefectFound | Received | Joined) -> None:
+        match fact:
+            case Received(redelivered=redelivered, queue_wait=wait):
+                self._log.debug("message received", redelivered=redelivered, queue_wait=wait)
+            case Joined(request_id=request_id, redelivered=redelivered):
+                self._log.info("copy joined the running request", request_id=request_id, redelivered=redelivered)
+            case Settled():
+                self._log.info("request settled", **_settled(fact))
+            case SettlementAbandoned(request_id=request_id, outcome=outcome):
+                self._log.error(
+                    "request left unsettled, its message stays with the broker",
+                    request_id=request_id,
+                    **(_outcome(outcome) if outcome else {}),
+                )
+            case DefectFound(request_id=request_id, error=error):
+                self._log.error("defect found", request_id=request_id, exc_info=error)
+
+    def _call(self, fact: CallEnded | RetryPlanned) -> None:
+        match fact:
+            case CallEnded():
+                self._log.debug(
+                    "call ended",
+                    request_id=fact.request_id,
+                    attempt=fact.attempt,
+                    seconds=_rounded(fact.seconds),
+                    result=result_class(fact.result).value,
+                    **_answer(fact.result),
+                )
+            case RetryPlanned():
+                self._log.info(
+                    "retry planned",
+                    request_id=fact.request_id,
+                    attempt=fact.attempt,
+                    reason=fact.reason.value,
+                    delay=_rounded(fact.delay),
+                )
+
+    def _broker(self, fact: LinkUp | LinkDown | ConsumerActive | Published) -> None:
+        match fact:
+            case LinkUp(role=role, first=first):
+                self._log.info("broker connected" if first else "broker connected again", role=role.value)
+            case LinkDown(role=role, reason=reason, retry_in=retry_in):
+                self._log.warning("broker connection down", role=role.value, reason=reason, retry_in=_rounded(retry_in))
+            case ConsumerActive(active=True):
+                self._log.info("consumer active")
+            case ConsumerActive():
+                self._log.warning("consumer ended")
+            case Published(attempt=attempt, seconds=seconds):
+                self._log.debug("publish ended", attempt=attempt.value, seconds=_rounded(seconds))
+
+
+def _settled(fact: Settled) -> dict[str, object]:
+    flags = {"redelivered": fact.redelivered, "parked": fact.parked}
+    return {
+        "request_id": fact.request_id,
+        "correlation_id": fact.correlation_id,
+        "seconds": _rounded(fact.seconds),
+        **{name: True for name, raised in flags.items() if raised},
+        **_outcome(fact.outcome),
+    }
+
+
+def _outcome(outcome: Outcome) -> dict[str, object]:
+    named: dict[str, object] = {"outcome": outcome_label(outcome).value}
+    match outcome:
+        case Submitted(task_id=task_id, model=model, attempts=attempts):
+            return {**named, "attempts": attempts, "task_id": task_id, "model": model}
+        case Malformed():
+            return {**named, "attempts": 0}
+        case Invalid(problems=problems):
+            # A name that is no field of ours was written by the producer, so it is payload.
+            wrong = {problem.field for problem in problems} & _REQUEST_FIELDS
+            return {**named, "attempts": 0, "problems": len(problems), "fields": sorted(wrong)}
+        case Expired(deadline=deadline, attempts=attempts):
+            return {**named, "attempts": attempts, "deadline": deadline.isoformat()}
+        case Defect(called=called, attempts=attempts):
+            return {**named, "attempts": attempts, "called": called}
+        case Interrupted(attempts=attempts):
+            return {**named, "attempts": attempts}
+        case Rejected() | RateLimited() | Unavailable() | BlockedOut() | InDoubt():
+            return {**named, "attempts": outcome.attempts, **_answer(outcome)}
+
+
+def _answer(
+    told: CallResult | Rejected | RateLimited | Unavailable | BlockedOut | InDoubt,
+) -> dict[str, object]:
+    # The endpoint's message is left out: it may quote the prompt.
+    if isinstance(told, Accepted):
+        return {"task_id": told.task_id}
+    return {"http_status": told.answer.http_status, "upstream_code": told.answer.code}
+
+
+def _rounded(seconds: float) -> float:
+    return round(seconds, 3)

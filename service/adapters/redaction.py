@@ -1,0 +1,60 @@
+"""Keeps secrets and payloads out of log lines, whoever wrote them."""
+
+import re
+import traceback
+from collections.abc import Iterable, Iterator, Mapping
+
+from structlog.typing import EventDict, Processor, WrappedLogger
+
+MASK = "***"
+
+# Libraries show frames and messages with `repr`, body included.
+_BYTES_LITERAL = r"""\bb(?:'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")"""
+
+
+def redact(secrets: Iterable[str]) -> Processor:
+    """Make a structlog processor that masks `secrets` and bytes literals in every value of an event."""
+    longest_first = sorted({secret for secret in secrets if secret}, key=len, reverse=True)
+    pattern = re.compile("|".join([*map(re.escape, longest_first), _BYTES_LITERAL]), re.DOTALL)
+
+    def processor(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+        return {key: value if key.startswith("_") else _clean(value, pattern) for key, value in event.items()}
+
+    return processor
+
+
+def _clean(value: object, pattern: re.Pattern[str]) -> object:
+    match value:
+        case None | bool() | int() | float():
+            return value
+        case str():
+            return pattern.sub(MASK, value)
+        case Mapping():
+            return {pattern.sub(MASK, str(key)): _clean(item, pattern) for key, item in value.items()}
+        case list() | tuple():
+            return [_clean(item, pattern) for item in value]
+        case _:
+            return pattern.sub(MASK, repr(value))
+
+
+def traceback_without_messages(error: BaseException) -> str:
+    """Format the frames and types of an exception and of what led to it.
+
+    Messages are left out: they may quote the payload, as those of pydantic do. Frames show the source line.
+    """
+    return "".join(_traceback(error, set())).rstrip()
+
+
+def _traceback(error: BaseException, seen: set[int]) -> Iterator[str]:
+    seen.add(id(error))
+    earlier = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    if earlier is not None and id(earlier) not in seen:
+        yield from _traceback(earlier, seen)
+        yield "\nwhich led to:\n\n"
+    yield "Traceback (most recent call last):\n"
+    yield from traceback.format_tb(error.__traceback__)
+    yield f"{type(error).__module__}.{type(error).__qualname__}\n"
+    if isinstance(error, BaseExceptionGroup):
+        for part in error.exceptions:
+            yield "\nin this group:\n\n"
+            yield from _traceback(part, seen)

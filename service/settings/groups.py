@@ -1,0 +1,143 @@
+"""Every setting with its unit, default and reason (spec section 6)."""
+
+from datetime import timedelta
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import BaseModel, ByteSize, ConfigDict, Field, FilePath, SecretStr
+
+from service.core.retry import OnUncertain
+from service.core.topology import Topology
+from service.settings.durations import DAY, MINUTE, Duration
+from service.settings.value_types import (
+    MAX_TTL,
+    AnyCase,
+    ApiKey,
+    BaseUrl,
+    BrokerUrl,
+    Prefix,
+    SizeSeparator,
+    Tiers,
+    parse_tiers,
+)
+
+KIB = 1024
+MIB = 1024 * KIB
+
+
+class _Group(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+class BrokerSettings(_Group):
+    """RabbitMQ and the names of its objects."""
+
+    url: BrokerUrl = Field(
+        SecretStr("amqp://guest:guest@localhost:5672/"),
+        description="where RabbitMQ is: amqp:// or amqps://, user, password, host, port, virtual host",
+    )
+    declare: bool = Field(True, description="declare the queues; false: only check that they are there")
+    prefix: Prefix = Field("videogen", description="first part of the name of every exchange and queue")
+    heartbeat: Annotated[Duration, Field(ge=1, le=3600, multiple_of=1)] = Field(
+        10.0, description="a connection silent for longer than this counts as dead after two misses"
+    )
+    connect_timeout: Duration = Field(10.0, description="longest wait for a connection to be ready")
+    publish_timeout: Duration = Field(30.0, description="longest wait for the broker to confirm one message")
+    reconnect_cap: Duration = Field(15.0, description="longest wait between two tries to connect")
+    consumer_timeout: Duration = Field(
+        30 * MINUTE,
+        description="`consumer_timeout` of the broker, which cancels a consumer that holds a message longer",
+    )
+    dead_ttl: Annotated[Duration, Field(le=MAX_TTL)] = Field(
+        7 * DAY, description="how long the queue of failed requests keeps a message"
+    )
+    ca_file: FilePath | None = Field(None, description="PEM file of the authority that signed the broker's certificate")
+    cert_file: FilePath | None = Field(None, description="PEM file of the client certificate")
+    key_file: FilePath | None = Field(None, description="PEM file of the client certificate's key")
+
+
+class EndpointSettings(_Group):
+    """The paid endpoint."""
+
+    base_url: BaseUrl = Field(description="where the endpoint is, such as https://api.example.com")
+    api_key: ApiKey = Field(description="the key that the endpoint's operator issued")
+    timeout: Duration = Field(30.0, description="longest wait for the answer, once connected")
+    connect_timeout: Duration = Field(5.0, description="longest wait for a connection")
+    on_uncertain: Annotated[OnUncertain, AnyCase] = Field(
+        OnUncertain.PARK,
+        description="a call that may have been accepted: `park` never sends it again, `resend` may pay twice",
+    )
+    size_separator: SizeSeparator = Field("*", description="what stands between width and height in `size`")
+    response_limit: Annotated[ByteSize, Field(ge=KIB, le=64 * MIB)] = Field(
+        ByteSize(MIB), description="longest answer that is read; a longer one is cut off"
+    )
+
+
+class WorkerSettings(_Group):
+    """How much work at once, and how it ends."""
+
+    concurrency: int = Field(64, ge=1, le=10_000, description="most calls in flight at once")
+    drain_timeout: Duration = Field(60.0, description="how long calls under way may take after SIGTERM")
+    max_message_bytes: Annotated[ByteSize, Field(ge=KIB, le=16 * MIB)] = Field(
+        ByteSize(256 * KIB), description="longest request message"
+    )
+
+
+class RetrySettings(_Group):
+    """The first tier (in process) and the wait queues of the second."""
+
+    attempts: int = Field(4, ge=1, le=100, description="most calls for one delivery of a request; 1: no retry")
+    base: Duration = Field(0.5, description="upper bound of the first wait; it doubles from try to try")
+    cap: Duration = Field(20.0, description="upper bound of every wait")
+    budget: Duration = Field(60.0, description="no further call starts this long after the first")
+    tiers: Tiers = Field(parse_tiers("10s,1m,5m,30m"), description="one wait queue for each of these waits")
+
+
+class AdminSettings(_Group):
+    """The port of the probes and metrics."""
+
+    host: str = Field("0.0.0.0", min_length=1, description="address to listen on")  # noqa: S104 - probes come from outside the container
+    port: int = Field(8080, ge=0, le=65535, description="port to listen on; 0: any free port")
+
+
+class LogLevel(StrEnum):
+    """The least severe level that is written."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+    CRITICAL = "critical"
+
+
+class LogFormat(StrEnum):
+    """How a log line looks."""
+
+    JSON = "json"
+    CONSOLE = "console"
+
+
+class LogSettings(_Group):
+    """What the log shows, and how."""
+
+    level: Annotated[LogLevel, AnyCase] = Field(LogLevel.INFO, description="least severe level that is written")
+    format: Annotated[LogFormat, AnyCase] = Field(
+        LogFormat.JSON, description="`json`: one object a line; `console`: for people"
+    )
+
+
+class Settings(_Group):
+    """All settings. Constructing one reads nothing: `load_settings` reads the environment and the files."""
+
+    broker: BrokerSettings = Field(default_factory=BrokerSettings)
+    endpoint: EndpointSettings
+    worker: WorkerSettings = Field(default_factory=WorkerSettings)
+    retry: RetrySettings = Field(default_factory=RetrySettings)
+    admin: AdminSettings = Field(default_factory=AdminSettings)
+    log: LogSettings = Field(default_factory=LogSettings)
+    models_file: FilePath | None = Field(None, description="model catalogue that replaces the shipped one")
+
+    @property
+    def topology(self) -> Topology:
+        """The broker objects that these settings ask for."""
+        return Topology(self.broker.prefix, self.retry.tiers, timedelta(seconds=self.broker.dead_ttl))

@@ -1,0 +1,147 @@
+"""Reads the values of settings, as text, from where they may stand: environment, `.env`, secret files."""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pydantic_settings import BaseSettings, DotEnvSettingsSource
+
+from service.settings.names import (
+    FILE_VARIANTS,
+    KNOWN,
+    NAMES,
+    PREFIX,
+    SECRETS_DIR,
+    TEST_PREFIX,
+    Name,
+    suggestion,
+)
+
+DEFAULT_SECRETS_DIR = Path("/run/secrets")
+
+_SERVICE_HOST = "_SERVICE_HOST"
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """A value as it was written, and where."""
+
+    text: str
+    origin: str
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What is wrong with one setting and what to do; `name` is the full name."""
+
+    name: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """The values of known settings by full name, and the problems met on the way to them."""
+
+    values: dict[str, Given] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+
+
+def gather(environ: Mapping[str, str], dotenv: Path) -> Gathered:
+    """Read every source. The environment wins over `.env`, and `.env` over the secret files.
+
+    Names count in any case. An empty value counts as not set.
+    """
+    gathered = Gathered()
+    given = _from_dotenv(dotenv, gathered.problems) | _own(environ, "the environment")
+    given = _from_secret_files(given.get(SECRETS_DIR), gathered.problems) | given
+    links = _service_links(given)
+    for name, value in given.items():
+        if name in NAMES:
+            gathered.values[name] = value
+        elif name in FILE_VARIANTS:
+            _read_variant(FILE_VARIANTS[name], value, given, gathered)
+        elif name not in KNOWN and name not in links and not name.startswith(TEST_PREFIX):
+            gathered.problems.append(_unknown(name, value.origin))
+    return gathered
+
+
+def _own(variables: Mapping[str, str | None], origin: str) -> dict[str, Given]:
+    upper = {name.upper(): text for name, text in variables.items()}
+    return {
+        name: Given(text, origin)
+        for name, text in upper.items()
+        if name.startswith(PREFIX) and (text or name not in KNOWN) and text is not None
+    }
+
+
+def _from_dotenv(path: Path, problems: list[Problem]) -> dict[str, Given]:
+    try:
+        source = DotEnvSettingsSource(BaseSettings, env_file=path)
+    except (OSError, UnicodeDecodeError) as error:
+        problems.append(Problem(str(path), f"{path} cannot be read: {_why(error)}; make it a readable UTF-8 file"))
+        return {}
+    return _own(source.env_vars, str(path))
+
+
+def _from_secret_files(directory: Given | None, problems: list[Problem]) -> dict[str, Given]:
+    path = Path(directory.text) if directory else DEFAULT_SECRETS_DIR
+    try:
+        files = [file for file in path.iterdir() if file.name.upper().startswith(PREFIX)]
+    except OSError as error:
+        # Nobody asked for the default directory, so it may be missing or closed to us.
+        if directory:
+            problems.append(
+                Problem(
+                    SECRETS_DIR,
+                    f"{SECRETS_DIR}={str(path)!r}: {_why(error)}; name a directory that can be read",
+                )
+            )
+        return {}
+    texts = {file: _read_secret(file, file.name.upper(), str(file), problems) for file in sorted(files)}
+    return {name: given for file, text in texts.items() for name, given in _own({file.name: text}, str(file)).items()}
+
+
+def _read_variant(name: Name, path: Given, given: Mapping[str, Given], gathered: Gathered) -> None:
+    shown = f"{name.file_variant}={path.text!r}"
+    if name.full in given:
+        text = f"{shown}: {name.full} is set too; set one of the two"
+        gathered.problems.append(Problem(name.full, text))
+        return
+    secret = _read_secret(Path(path.text), name.full, shown, gathered.problems)
+    if secret:
+        gathered.values[name.full] = Given(secret, path.text)
+    elif secret is not None:
+        gathered.problems.append(Problem(name.full, f"{shown}: the file is empty; write the value into it"))
+
+
+def _read_secret(file: Path, name: str, shown: str, problems: list[Problem]) -> str | None:
+    try:
+        return file.read_text(encoding="utf-8").rstrip("\r\n")
+    except (OSError, UnicodeDecodeError) as error:
+        problems.append(Problem(name, f"{shown}: {_why(error)}; name a UTF-8 file that the worker may read"))
+        return None
+
+
+def _why(error: OSError | UnicodeDecodeError) -> str:
+    # The text of a UnicodeDecodeError quotes the file, and the file may hold a secret.
+    return error.strerror or type(error).__name__ if isinstance(error, OSError) else "not UTF-8"
+
+
+def _service_links(names: Iterable[str]) -> set[str]:
+    """Find the variables that Kubernetes sets for a Service whose name starts with `videogen`.
+
+    Source: Kubernetes documentation, "Service", section "Environment variables".
+    """
+    names = list(names)
+    services = [re.escape(name.removesuffix(_SERVICE_HOST)) for name in names if name.endswith(_SERVICE_HOST)]
+    if not services:
+        return set()
+    pattern = re.compile(rf"(?:{'|'.join(services)})_(?:SERVICE_HOST|SERVICE_PORT(?:_.+)?|PORT(?:_[0-9]+_.+)?)")
+    return {name for name in names if pattern.fullmatch(name)}
+
+
+def _unknown(name: str, origin: str) -> Problem:
+    meant = suggestion(name)
+    advice = f"did you mean {meant}?" if meant else "remove it, or look its name up in docs/settings.md"
+    return Problem(name, f"{name} (in {origin}): there is no such setting; {advice}")

@@ -1,0 +1,128 @@
+import json
+import ssl
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from service.adapters.endpoint import EndpointOptions, HttpxEndpoint, idempotency_key
+from service.core.call import Accepted, Blocked, Call, RefusedForGood
+from tests.support.endpoint_calls import ACCEPTED, CALL, KEY, REQUEST, options, outcome_of, serving, submitted
+from tests.support.fakes import FakeClock
+from tests.support.raw_server import answer, answering, raw_server
+
+
+async def test_a_call_is_one_post_with_key_body_and_trace() -> None:
+    async with serving(answering(ACCEPTED)) as (server, endpoint):
+        assert await endpoint.submit(CALL) == Accepted("task-1")
+    (post,) = server.posts
+    assert post.head.startswith("POST /v2/videos/generations HTTP/1.1\r\n")
+    assert json.loads(post.body) == {
+        "prompt": "a cat",
+        "model": "wan2.2-t2v-plus",
+        "size": "832*480",
+        "watermark": False,
+    }
+    names = ("Authorization", "Idempotency-Key", "Content-Type", "Accept-Encoding", "traceparent")
+    assert [post.headers(name) for name in names] == [
+        [f"Bearer {KEY}"],
+        ["request-1"],
+        ["application/json"],
+        ["identity"],
+        [CALL.trace["traceparent"]],
+    ]
+
+
+async def test_a_base_url_may_have_a_path_and_a_trailing_slash() -> None:
+    async with raw_server(answering(ACCEPTED)) as server:
+        assert await submitted(f"{server.url}/gateway/") == Accepted("task-1")
+    assert server.posts[0].head.startswith("POST /gateway/v2/videos/generations ")
+
+
+async def test_the_size_separator_is_an_option() -> None:
+    async with serving(answering(ACCEPTED), size_separator="x") as (server, endpoint):
+        await endpoint.submit(CALL)
+    assert json.loads(server.posts[0].body)["size"] == "832x480"
+
+
+@pytest.mark.parametrize(
+    ("request_id", "header"),
+    [
+        ("0b6f8a52-6b3e-4f2b-9d25-0d8c5b7a3c11", "0b6f8a52-6b3e-4f2b-9d25-0d8c5b7a3c11"),
+        ("a b/c:d", "a%20b%2Fc%3Ad"),
+        ("x\r\nX-Evil: 1", "x%0D%0AX-Evil%3A%201"),
+        ("50%", "50%25"),
+        ("видео", "%D0%B2%D0%B8%D0%B4%D0%B5%D0%BE"),
+        ("lone \ud800", "lone%20%ED%A0%80"),
+        ("", ""),
+    ],
+)
+async def test_any_request_id_travels_as_one_header(request_id: str, header: str) -> None:
+    assert idempotency_key(request_id) == header
+    async with serving(answering(ACCEPTED)) as (server, endpoint):
+        assert await endpoint.submit(Call(request_id, REQUEST, {})) == Accepted("task-1")
+    assert server.posts[0].headers("idempotency-key") == [header]
+    assert server.posts[0].header("x-evil") is None
+
+
+async def test_a_cookie_does_not_travel_with_the_next_call() -> None:
+    first = answer("200 OK", b'{"task_id": "task-1"}', "Set-Cookie: session=1; Path=/")
+    async with serving(answering(first, ACCEPTED)) as (server, endpoint):
+        await endpoint.submit(CALL)
+        await endpoint.submit(CALL)
+    assert [post.header("cookie") for post in server.posts] == [None, None]
+
+
+async def test_calls_share_a_connection() -> None:
+    async with serving(answering(ACCEPTED, ACCEPTED)) as (server, endpoint):
+        assert [await endpoint.submit(CALL) for _ in range(2)] == [Accepted("task-1")] * 2
+    assert (server.connections, len(server.posts)) == (1, 2)
+
+
+async def test_a_redirect_is_not_followed() -> None:
+    moved = answer("308 Permanent Redirect", b"", "Location: https://elsewhere.example/")
+    result, posts = await outcome_of(answering(moved))
+    assert isinstance(result, RefusedForGood)
+    assert result.answer.message is not None
+    assert "VIDEOGEN_ENDPOINT__BASE_URL" in result.answer.message
+    assert posts == 1
+
+
+async def test_a_key_that_the_endpoint_repeats_is_not_passed_on() -> None:
+    body = json.dumps({"error": {"message": f"Incorrect API key provided: {KEY}", "code": KEY}}).encode()
+    result, _ = await outcome_of(answering(answer("401 Unauthorized", body)))
+    assert isinstance(result, Blocked)
+    assert KEY not in repr(result)
+    assert result.answer.message == "Incorrect API key provided: [redacted]"
+
+
+@pytest.mark.parametrize("key", ["", "two words", "line\n", "ключ"])
+def test_a_key_that_no_header_can_carry_is_refused_at_once(key: str) -> None:
+    with pytest.raises(ValueError, match="VIDEOGEN_ENDPOINT__API_KEY") as refusal:
+        HttpxEndpoint(EndpointOptions("https://api.example", SecretStr(key)), FakeClock())
+    assert not key or key not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    "base_url",
+    ["", "api.example", "ftp://api.example", "https://", "https://u:p@api.example", "https://a:b", "https://a?b=c"],
+)
+def test_a_base_url_that_cannot_be_called_is_refused_at_once(base_url: str) -> None:
+    with pytest.raises(ValueError, match="VIDEOGEN_ENDPOINT__BASE_URL"):
+        HttpxEndpoint(EndpointOptions(base_url, SecretStr(KEY)), FakeClock())
+
+
+def test_a_ca_file_that_cannot_be_used_is_refused_at_once(tmp_path: Path) -> None:
+    for name, content in (("missing.pem", None), ("empty.pem", "no certificate")):
+        path = tmp_path / name
+        if content:
+            path.write_text(content)
+        with pytest.raises(ValueError, match=name):
+            HttpxEndpoint(EndpointOptions("https://api.example", SecretStr(KEY), ca_file=path), FakeClock())
+
+
+def test_verification_is_on_unless_it_is_switched_off() -> None:
+    def mode(**changes: object) -> ssl.VerifyMode:
+        return HttpxEndpoint(options("https://api.example", **changes), FakeClock())._tls.verify_mode
+
+    assert (mode(), mode(verify=False)) == (ssl.CERT_REQUIRED, ssl.CERT_NONE)

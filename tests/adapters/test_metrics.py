@@ -1,0 +1,236 @@
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import get_args
+
+import pytest
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.parser import text_string_to_metric_families
+
+from service.adapters.metrics import LAG_WINDOW, MetricsObserver
+from service.adapters.version import installed_version
+from service.core.call import Accepted, ResultClass
+from service.core.facts import (
+    CallEnded,
+    ConsumerActive,
+    DrainStarted,
+    Fact,
+    Joined,
+    LinkDown,
+    LinkRole,
+    LinkUp,
+    LoopLag,
+    PublishAttempt,
+    Published,
+    Received,
+    RetryPlanned,
+    RetryReason,
+    Settled,
+    SettlementAbandoned,
+)
+from service.core.outcome import Interrupted, OutcomeLabel, Submitted
+from tests.adapters.every_fact import AT, EVERY_FACT
+
+DOCUMENT = Path(__file__).parents[2] / "docs" / "metrics.md"
+ROW = re.compile(r"^\| `(videogen_\w+)` \| (\w+) \| (?:`(\w+)`: )?(.*?) \|", re.MULTILINE)
+
+RECEIVED = Received(redelivered=False, at=AT, queue_wait=None)
+SETTLED = Settled("request-1", "correlation-1", Submitted("task-1", "model", 1), 2.0, redelivered=False)
+
+Value = Callable[..., float | None]
+
+
+@pytest.fixture
+def registry() -> CollectorRegistry:
+    return CollectorRegistry()
+
+
+@pytest.fixture
+def observer(registry: CollectorRegistry) -> MetricsObserver:
+    return MetricsObserver(registry, concurrency_limit=7)
+
+
+@pytest.fixture
+def value(registry: CollectorRegistry) -> Value:
+    return lambda name, **labels: registry.get_sample_value(f"videogen_{name}", labels)
+
+
+def series(registry: CollectorRegistry) -> set[tuple[str, frozenset[tuple[str, str]]]]:
+    families = text_string_to_metric_families(generate_latest(registry).decode())
+    return {(sample.name, frozenset(sample.labels.items())) for family in families for sample in family.samples}
+
+
+def documented() -> dict[str, tuple[str, str, str]]:
+    return {name: (kind, label, values) for name, kind, label, values in ROW.findall(DOCUMENT.read_text())}
+
+
+def exposed(registry: CollectorRegistry) -> dict[str, tuple[str, dict[str, set[str]]]]:
+    suffixes = {"counter": "_total", "info": "_info"}
+    found: dict[str, tuple[str, dict[str, set[str]]]] = {}
+    for family in registry.collect():
+        labels: dict[str, set[str]] = {}
+        for sample in family.samples:
+            for label, text in sample.labels.items():
+                if label != "le":
+                    labels.setdefault(label, set()).add(text)
+        kind = "gauge" if family.type == "info" else family.type
+        found[family.name + suffixes.get(family.type, "")] = (kind, labels)
+    return {name: found[name] for name in found if name.startswith("videogen_")}
+
+
+def test_the_document_lists_every_metric_with_type_and_label(
+    observer: MetricsObserver, registry: CollectorRegistry
+) -> None:
+    actual = {name: (kind, "".join(labels)) for name, (kind, labels) in exposed(registry).items()}
+    assert {name: (kind, label) for name, (kind, label, _) in documented().items()} == actual
+
+
+def test_the_document_lists_every_label_value(observer: MetricsObserver, registry: CollectorRegistry) -> None:
+    rows = {name: values for name, (_, _, values) in documented().items() if values.startswith("`")}
+    listed = {name: set(re.findall(r"`(\w+)`", values)) for name, values in rows.items()}
+    actual = exposed(registry)
+    assert listed == {name: set().union(*actual[name][1].values()) for name in rows}
+
+
+def test_every_series_is_there_from_the_start(observer: MetricsObserver, registry: CollectorRegistry) -> None:
+    before = series(registry)
+    for fact in EVERY_FACT:
+        observer.notify(fact)
+    assert series(registry) == before
+
+
+def test_the_examples_cover_every_fact() -> None:
+    assert {type(fact) for fact in EVERY_FACT} == set(get_args(Fact))
+
+
+@pytest.mark.parametrize(
+    ("metric", "label", "values"),
+    [
+        ("videogen_requests_settled_total", "outcome", {label.value for label in OutcomeLabel}),
+        ("videogen_endpoint_calls_total", "result", {result.value for result in ResultClass}),
+        ("videogen_results_published_total", "outcome", {"confirmed", "returned", "nacked", "timeout"}),
+        ("videogen_requests_received_total", "redelivered", {"true", "false"}),
+    ],
+)
+def test_label_values_are_those_of_the_specification(
+    observer: MetricsObserver, registry: CollectorRegistry, metric: str, label: str, values: set[str]
+) -> None:
+    assert {dict(labels)[label] for name, labels in series(registry) if name == metric} == values
+
+
+def test_buckets_reach_600_seconds(observer: MetricsObserver, registry: CollectorRegistry) -> None:
+    buckets = [(name, dict(labels)["le"]) for name, labels in series(registry) if name.endswith("_bucket")]
+    names = {name for name, _ in buckets}
+    assert {name for name, edge in buckets if edge == "600.0"} == names
+    assert len(names) == 4
+
+
+def test_no_creation_times_are_exposed(observer: MetricsObserver, registry: CollectorRegistry) -> None:
+    assert not [name for name, _ in series(registry) if name.endswith("_created")]
+
+
+def test_the_process_shows_its_own_use_of_the_machine(observer: MetricsObserver, registry: CollectorRegistry) -> None:
+    assert "process_resident_memory_bytes" in {name for name, _ in series(registry)}
+
+
+def test_a_delivery_is_received_and_in_flight(observer: MetricsObserver, value: Value) -> None:
+    observer.notify(replace(RECEIVED, redelivered=True, queue_wait=4.0))
+    assert value("requests_received_total", redelivered="true") == 1
+    assert value("requests_received_total", redelivered="false") == 0
+    assert value("requests_in_flight") == 1
+    assert value("queue_wait_seconds_sum") == 4
+    assert value("last_delivery_timestamp_seconds") == AT.timestamp()
+
+
+def test_a_message_without_a_timestamp_has_no_queue_wait(observer: MetricsObserver, value: Value) -> None:
+    observer.notify(RECEIVED)
+    assert value("queue_wait_seconds_count") == 0
+
+
+def test_a_settled_request_is_counted_and_timed(observer: MetricsObserver, value: Value) -> None:
+    observer.notify(RECEIVED)
+    observer.notify(SETTLED)
+    assert value("requests_settled_total", outcome="submitted") == 1
+    assert value("request_seconds_sum", outcome="submitted") == 2
+    assert value("requests_in_flight") == 0
+
+
+def test_a_joined_copy_settles_as_a_duplicate(observer: MetricsObserver, value: Value) -> None:
+    observer.notify(RECEIVED)
+    observer.notify(RECEIVED)
+    observer.notify(Joined("request-1", redelivered=True))
+    assert value("requests_settled_total", outcome="duplicate") == 1
+    assert value("requests_in_flight") == 1
+
+
+def test_an_abandoned_request_is_no_longer_in_flight(observer: MetricsObserver, value: Value) -> None:
+    observer.notify(RECEIVED)
+    observer.notify(SettlementAbandoned("request-1", Interrupted(0)))
+    assert value("requests_in_flight") == 0
+    assert value("requests_settled_total", outcome="interrupted") == 0
+
+
+def test_a_call_is_counted_and_timed(observer: MetricsObserver, value: Value) -> None:
+    observer.notify(CallEnded("request-1", Accepted("task-1"), 3.0, 1))
+    assert value("endpoint_calls_total", result="accepted") == 1
+    assert value("endpoint_call_seconds_sum", result="accepted") == 3
+
+
+def test_a_retry_is_counted_by_its_reason(observer: MetricsObserver, value: Value) -> None:
+    observer.notify(RetryPlanned("request-1", RetryReason.THROTTLED, 1.0, 1))
+    assert value("endpoint_retries_total", reason="throttled") == 1
+
+
+def test_a_verdict_on_a_publish_is_counted_and_timed(observer: MetricsObserver, value: Value) -> None:
+    observer.notify(Published(PublishAttempt.RETURNED, 0.5))
+    assert value("results_published_total", outcome="returned") == 1
+    assert value("publish_seconds_sum") == 0.5
+
+
+def test_a_publish_that_lost_its_connection_is_not_counted(observer: MetricsObserver, value: Value) -> None:
+    observer.notify(Published(PublishAttempt.LOST, 0.5))
+    assert value("publish_seconds_count") == 0
+
+
+def test_a_link_is_connected_until_it_is_down(observer: MetricsObserver, value: Value) -> None:
+    observer.notify(LinkUp(LinkRole.PUBLISH, first=True))
+    assert value("broker_connected", role="publish") == 1
+    assert value("broker_connected", role="consume") == 0
+    observer.notify(LinkDown(LinkRole.PUBLISH, "reset", 1.0))
+    assert value("broker_connected", role="publish") == 0
+
+
+def test_only_a_connection_made_again_counts_as_a_reconnect(observer: MetricsObserver, value: Value) -> None:
+    observer.notify(LinkUp(LinkRole.CONSUME, first=True))
+    assert value("broker_reconnects_total") == 0
+    observer.notify(LinkUp(LinkRole.CONSUME, first=False))
+    assert value("broker_reconnects_total") == 1
+
+
+def test_the_consumer_ends_with_its_own_connection_alone(observer: MetricsObserver, value: Value) -> None:
+    observer.notify(ConsumerActive(active=True))
+    observer.notify(LinkDown(LinkRole.PUBLISH, "reset", 1.0))
+    assert value("consumer_active") == 1
+    observer.notify(LinkDown(LinkRole.CONSUME, "reset", 1.0))
+    assert value("consumer_active") == 0
+
+
+def test_the_largest_lag_of_the_last_minute_is_shown(observer: MetricsObserver, value: Value) -> None:
+    for seconds in (0.1, 3.0, 0.2):
+        observer.notify(LoopLag(seconds))
+    assert value("event_loop_lag_seconds") == 3
+    for _ in range(LAG_WINDOW):
+        observer.notify(LoopLag(0.2))
+    assert value("event_loop_lag_seconds") == 0.2
+
+
+def test_a_drain_shows(observer: MetricsObserver, value: Value) -> None:
+    assert value("draining") == 0
+    observer.notify(DrainStarted(1))
+    assert value("draining") == 1
+
+
+def test_limit_and_release_are_shown(observer: MetricsObserver, value: Value) -> None:
+    assert value("concurrency_limit") == 7
+    assert value("build_info", version=installed_version()) == 1

@@ -1,0 +1,74 @@
+import json
+
+import pytest
+
+from service.adapters.redaction import redact, traceback_without_messages
+from tests.adapters.every_fact import PROMPT, failure
+
+
+def redacted(value: object, *secrets: str) -> object:
+    event = redact(secrets)(None, "info", {"value": value})
+    assert isinstance(event, dict)
+    return event["value"]
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ("key hush!", "key ***!"),
+        ({"a": ["hush", {"hush": 1}]}, {"a": ["***", {"***": 1}]}),
+        (("hush", 1, 1.5, None, True), ["***", 1, 1.5, None, True]),
+        (ValueError("hush"), "ValueError('***')"),
+        (b"hush", "***"),
+    ],
+)
+def test_a_secret_is_masked_wherever_it_stands(value: object, shown: object) -> None:
+    assert redacted(value, "hush") == shown
+
+
+def test_the_longer_of_two_secrets_is_masked_whole() -> None:
+    assert redacted("hush-hush", "hush", "hush-hush") == "***"
+
+
+def test_a_secret_is_taken_literally() -> None:
+    assert redacted("a.c abc", "a.c") == "*** abc"
+
+
+def test_without_secrets_text_stays_as_it_is() -> None:
+    assert redacted("nothing to hide", "") == "nothing to hide"
+
+
+@pytest.mark.parametrize("body", [b"it's", b'say "no"', b"both ' and \"", b"line\nbreak", b"\\"])
+def test_a_body_that_a_library_shows_is_masked(body: bytes) -> None:
+    assert redacted(f"message body={body!r} dropped") == "message body=*** dropped"
+
+
+def test_a_secret_with_quotes_does_not_break_the_json() -> None:
+    assert json.loads(json.dumps(redacted('a"b\\c', '"b\\'))) == "a***c"
+
+
+def test_a_traceback_shows_frames_types_and_causes_without_messages() -> None:
+    text = traceback_without_messages(failure())
+    assert PROMPT not in text
+    assert text.index("builtins.KeyError") < text.index("which led to:") < text.index("builtins.ValueError")
+    assert "in look_up" in text
+
+
+def test_a_traceback_shows_the_members_of_a_group() -> None:
+    text = traceback_without_messages(ExceptionGroup(PROMPT, [ValueError(PROMPT), KeyError(PROMPT)]))
+    assert PROMPT not in text
+    assert "builtins.ExceptionGroup" in text
+    assert "builtins.KeyError" in text
+
+
+def test_a_suppressed_context_is_left_out() -> None:
+    error = failure()
+    error.__suppress_context__ = True
+    error.__cause__ = None
+    assert "KeyError" not in traceback_without_messages(error)
+
+
+def test_a_chain_that_bites_its_tail_ends() -> None:
+    first, second = ValueError(), KeyError()
+    first.__context__, second.__context__ = second, first
+    assert traceback_without_messages(first).count("builtins.ValueError") == 1

@@ -1,0 +1,73 @@
+import pytest
+
+from service.core.facts import ConsumerActive, DrainStarted, Fact, LinkDown, LinkRole, LinkUp, LoopLag
+from service.core.readiness import ReadinessObserver
+
+UP: tuple[Fact, ...] = (
+    LinkUp(LinkRole.PUBLISH, first=True),
+    LinkUp(LinkRole.CONSUME, first=True),
+    ConsumerActive(active=True),
+)
+
+
+def observer_after(*facts: Fact) -> ReadinessObserver:
+    observer = ReadinessObserver()
+    for fact in facts:
+        observer.notify(fact)
+    return observer
+
+
+def test_a_worker_that_has_heard_nothing_is_not_ready_and_says_why() -> None:
+    readiness = observer_after().ready()
+    assert not readiness.ok
+    assert readiness.reasons == (
+        "the broker connection for 'consume' is down",
+        "the broker connection for 'publish' is down",
+        "the broker has not confirmed the consumer",
+    )
+
+
+def test_both_links_and_the_consumer_make_it_ready() -> None:
+    readiness = observer_after(*UP).ready()
+    assert readiness.ok
+    assert readiness.details == {
+        "consume_connected": True,
+        "publish_connected": True,
+        "consuming": True,
+        "draining": False,
+    }
+
+
+@pytest.mark.parametrize("missing", UP)
+def test_it_is_not_ready_while_one_of_them_is_missing(missing: Fact) -> None:
+    assert not observer_after(*(fact for fact in UP if fact is not missing)).ready().ok
+
+
+@pytest.mark.parametrize(
+    ("fact", "reasons"),
+    [
+        (LinkDown(LinkRole.PUBLISH, "reset", 1.0), ("the broker connection for 'publish' is down",)),
+        (ConsumerActive(active=False), ("the broker has not confirmed the consumer",)),
+        (DrainStarted(in_flight=3), ("the worker is draining",)),
+        (
+            LinkDown(LinkRole.CONSUME, "reset", 1.0),
+            ("the broker connection for 'consume' is down", "the broker has not confirmed the consumer"),
+        ),
+    ],
+)
+def test_it_stops_being_ready_and_says_why(fact: Fact, reasons: tuple[str, ...]) -> None:
+    assert observer_after(*UP, fact).ready().reasons == reasons
+
+
+def test_a_consumer_of_a_lost_connection_must_be_confirmed_again() -> None:
+    lost = (*UP, LinkDown(LinkRole.CONSUME, "reset", 1.0), LinkUp(LinkRole.CONSUME, first=False))
+    assert not observer_after(*lost).ready().ok
+    assert observer_after(*lost, ConsumerActive(active=True)).ready().ok
+
+
+def test_a_drain_never_ends() -> None:
+    assert not observer_after(*UP, DrainStarted(0), *UP).ready().ok
+
+
+def test_other_facts_change_nothing() -> None:
+    assert observer_after(*UP, LoopLag(60.0)).ready().ok

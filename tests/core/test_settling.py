@@ -1,0 +1,184 @@
+import asyncio
+import json
+from collections import deque
+
+import pytest
+
+from service.core.call import Answer
+from service.core.delivery import Delivery, Identity
+from service.core.outcome import Handled, Interrupted, Outcome, Rejected, Submitted
+from service.core.outgoing import PublishVerdict, Route
+from service.core.settlement import settle
+from service.core.settling import Copy, Settler
+from service.core.topology import Topology
+from tests.support.fakes import FakeClock, FakeIncoming, FakePublisher, Verdict
+
+TOPOLOGY = Topology("videogen")
+ANSWERS, OTHERS = Route("", "answers"), Route("", "others")
+DEAD, UNDELIVERED = Route("", TOPOLOGY.dead), Route("", TOPOLOGY.undelivered)
+SUBMITTED = Submitted("t-1", "m", attempts=1)
+REJECTED = Rejected(Answer(400), attempts=1)
+
+
+class Scene:
+    """A settler over fakes, and the copies of one request."""
+
+    def __init__(self) -> None:
+        self.clock = FakeClock()
+        self.publisher = FakePublisher()
+        self.settler = Settler(self.publisher, TOPOLOGY, self.clock)
+        self.copies: deque[Copy] = deque()
+
+    def copy(self, reply_to: str | None = "answers", correlation_id: str = "c") -> FakeIncoming:
+        incoming = FakeIncoming(Delivery(b"{}", message_id="r", reply_to=reply_to))
+        self.copies.append(Copy(incoming, Identity("r", correlation_id, made_up=False)))
+        return incoming
+
+    async def settle(self, outcome: Outcome) -> bool:
+        return await self.settler.settle(settle(Handled(outcome), "r", self.clock.now()), self.copies)
+
+
+@pytest.fixture
+def scene() -> Scene:
+    return Scene()
+
+
+async def test_a_result_is_confirmed_before_its_request_is_acked(scene: Scene) -> None:
+    incoming = scene.copy()
+    scene.publisher.go_away()
+    settling = asyncio.ensure_future(scene.settle(SUBMITTED))
+    await scene.publisher.wait_for_waiting()
+    assert incoming.untouched
+
+    scene.publisher.come_back()
+    assert not await settling
+
+    assert incoming.verdict is Verdict.ACKED
+    assert [message.route for message in scene.publisher.confirmed] == [ANSWERS]
+    assert not scene.copies
+
+
+async def test_a_dead_copy_follows_the_reply_and_comes_before_the_ack(scene: Scene) -> None:
+    incoming = scene.copy()
+    scene.publisher.go_away(DEAD)
+    settling = asyncio.ensure_future(scene.settle(REJECTED))
+    await scene.publisher.wait_for_waiting()
+    assert [message.route for message in scene.publisher.confirmed] == [ANSWERS]
+    assert incoming.untouched
+
+    scene.publisher.come_back()
+    await settling
+
+    assert [message.route for message in scene.publisher.confirmed] == [ANSWERS, DEAD]
+    assert incoming.verdict is Verdict.ACKED
+
+
+@pytest.mark.parametrize("refusal", [PublishVerdict.RETURNED, PublishVerdict.NACKED])
+async def test_a_refused_reply_is_parked_with_its_address_and_then_acked(
+    scene: Scene, refusal: PublishVerdict
+) -> None:
+    incoming = scene.copy()
+    scene.publisher.refuse(ANSWERS, refusal)
+    scene.publisher.go_away(UNDELIVERED)
+    settling = asyncio.ensure_future(scene.settle(SUBMITTED))
+    await scene.publisher.wait_for_waiting()
+    assert incoming.untouched
+
+    scene.publisher.come_back()
+    assert await settling
+
+    (parked,) = scene.publisher.confirmed
+    assert parked.route == UNDELIVERED
+    assert parked.headers == {"x-original-reply-to": "answers"}
+    assert json.loads(parked.body)["task_id"] == "t-1"
+    assert incoming.verdict is Verdict.ACKED
+
+
+async def test_a_refused_error_reply_still_leaves_its_dead_copy(scene: Scene) -> None:
+    scene.copy()
+    scene.publisher.refuse(ANSWERS, PublishVerdict.RETURNED)
+
+    assert await scene.settle(REJECTED)
+
+    assert [message.route for message in scene.publisher.confirmed] == [UNDELIVERED, DEAD]
+
+
+async def test_a_copy_with_another_address_gets_its_own_reply(scene: Scene) -> None:
+    first, second = scene.copy("answers"), scene.copy("others")
+
+    await scene.settle(SUBMITTED)
+
+    assert len(scene.publisher.at(ANSWERS)) == 1
+    assert len(scene.publisher.at(OTHERS)) == 1
+    assert (first.verdict, second.verdict) == (Verdict.ACKED, Verdict.ACKED)
+
+
+async def test_a_copy_with_another_correlation_id_gets_its_own_reply(scene: Scene) -> None:
+    scene.copy(correlation_id="c-1")
+    scene.copy(correlation_id="c-2")
+
+    await scene.settle(SUBMITTED)
+
+    assert [message.correlation_id for message in scene.publisher.at(ANSWERS)] == ["c-1", "c-2"]
+
+
+async def test_a_copy_with_the_same_address_is_only_acked(scene: Scene) -> None:
+    copies = [scene.copy() for _ in range(3)]
+
+    await scene.settle(SUBMITTED)
+
+    assert len(scene.publisher.confirmed) == 1
+    assert {copy.verdict for copy in copies} == {Verdict.ACKED}
+
+
+async def test_there_is_one_dead_copy_however_many_copies_there_are(scene: Scene) -> None:
+    scene.copy("answers")
+    scene.copy("answers")
+    scene.copy("others")
+
+    await scene.settle(REJECTED)
+
+    assert len(scene.publisher.at(DEAD)) == 1
+
+
+async def test_a_copy_that_joins_during_the_settlement_is_settled_too(scene: Scene) -> None:
+    scene.copy("answers")
+    scene.publisher.go_away()
+    settling = asyncio.ensure_future(scene.settle(SUBMITTED))
+    await scene.publisher.wait_for_waiting()
+
+    late = scene.copy("others")
+    scene.publisher.come_back()
+    await settling
+
+    assert late.verdict is Verdict.ACKED
+    assert len(scene.publisher.at(OTHERS)) == 1
+    assert not scene.copies
+
+
+async def test_interrupted_work_is_handed_back_in_every_copy(scene: Scene) -> None:
+    copies = [scene.copy("answers"), scene.copy("others")]
+
+    assert not await scene.settle(Interrupted(attempts=0))
+
+    assert {copy.verdict for copy in copies} == {Verdict.HANDED_BACK}
+    assert not scene.publisher.confirmed
+    assert not scene.copies
+
+
+async def test_one_parked_reply_among_several_is_told(scene: Scene) -> None:
+    scene.copy("answers")
+    scene.copy("others")
+    scene.publisher.refuse(ANSWERS, PublishVerdict.RETURNED)
+
+    assert await scene.settle(SUBMITTED)
+
+
+async def test_nothing_is_acked_when_publishing_fails_outright(scene: Scene) -> None:
+    incoming = scene.copy()
+    scene.publisher.refuse(ANSWERS, RuntimeError("broken"))
+
+    with pytest.raises(RuntimeError, match="broken"):
+        await scene.settle(SUBMITTED)
+
+    assert incoming.untouched

@@ -1,0 +1,89 @@
+"""Bad input: one clear error, one copy for the operator, no call, and the worker goes on."""
+
+import asyncio
+import gzip
+import json
+from dataclasses import dataclass
+
+import pytest
+from aiormq import spec
+
+from service.adapters.rabbitmq.requester import open_requester
+from tests.e2e.test_requests import replies_of, request
+from tests.support.broker import Amqp
+from tests.support.running import running_worker, settings_for, simulated_endpoint
+
+
+@dataclass(frozen=True)
+class Bad:
+    name: str
+    body: bytes
+    code: str
+    says: str
+    content_encoding: str | None = None
+
+
+GOOD = {"prompt": "a cat", "model": "wan2.2-t2v-plus"}
+BAD = (
+    Bad("not UTF-8", b'{"prompt": "\xff\xfe"}', "malformed_message", "UTF-8"),
+    Bad("not JSON", b"make me a video", "malformed_message", "JSON"),
+    Bad("JSON array", json.dumps([GOOD]).encode(), "malformed_message", "object"),
+    Bad("300 KiB", json.dumps({**GOOD, "prompt": "x" * 300 * 1024}).encode(), "malformed_message", "262144"),
+    Bad("empty", b"", "malformed_message", "empty"),
+    Bad("wrong types", json.dumps({"prompt": 1, "model": [], "seed": "7"}).encode(), "invalid_request", "seed"),
+    Bad("unknown field", json.dumps({**GOOD, "promt": "x"}).encode(), "invalid_request", "prompt"),
+    Bad("NaN", b'{"prompt": "a", "model": "wan2.2-t2v-plus", "seed": NaN}', "malformed_message", "NaN"),
+    Bad("deep nesting", b'{"prompt": ' + b"[" * 50_000 + b"]" * 50_000 + b"}", "malformed_message", "nest"),
+    Bad("gzip", gzip.compress(json.dumps(GOOD).encode()), "malformed_message", "gzip", "gzip"),
+)
+
+
+@pytest.mark.parametrize("bad", BAD, ids=lambda bad: bad.name)
+async def test_bad_input_gets_one_clear_error_one_dead_copy_and_no_call(
+    bad: Bad, broker_url: str, prefix: str, amqp: Amqp
+) -> None:
+    async with (
+        simulated_endpoint() as simulator,
+        running_worker(settings_for(broker_url, prefix, simulator.base_url)) as running,
+        open_requester(broker_url, prefix) as requester,
+    ):
+        await requester.send(bad.body, "bad", content_encoding=bad.content_encoding)
+        await requester.send(request("a good one"), "good")
+        replies = {reply.correlation_id: reply.body for reply in await replies_of(requester, 2)}
+        await running.facts.until(lambda: running.worker.intake.in_flight == 0)
+
+        error = replies["bad"]["error"]
+        assert (error["code"], error["charged"], error["retryable"]) == (bad.code, "no", False)
+        assert bad.says.lower() in json.dumps(error).lower()
+        assert replies["good"]["status"] == "submitted"
+        assert [post.idempotency_key for post in simulator.record.posts] == ["good"]
+
+    dead = await amqp.channel.get_queue(f"{prefix}.dead")
+    copy = await dead.get()
+    assert copy is not None
+    assert copy.body == bad.body
+    assert copy.headers["x-error-code"] == bad.code
+    assert copy.headers["x-error-message"] == error["message"]
+    assert copy.headers["x-attempts"] == 0
+    assert copy.headers["x-request-id"] == "bad"
+    assert await dead.get(fail=False) is None
+    assert (await amqp.channel.get_queue(f"{prefix}.requests")).declaration_result.message_count == 0
+
+
+async def test_a_message_with_properties_out_of_range_is_answered_and_not_left_unsettled(
+    broker_url: str, prefix: str, amqp: Amqp
+) -> None:
+    async with (
+        simulated_endpoint() as simulator,
+        running_worker(settings_for(broker_url, prefix, simulator.base_url)),
+    ):
+        underlay = await amqp.channel.get_underlay_channel()
+        replies = await amqp.channel.declare_queue(exclusive=True)
+        properties = spec.Basic.Properties(priority=255, message_id="odd\r\nid ☃", reply_to=replies.name)
+        await underlay.basic_publish(request("a cat"), routing_key=f"{prefix}.requests", properties=properties)
+        async with asyncio.timeout(20), replies.iterator(no_ack=True) as arriving:
+            reply = await anext(arriving)
+
+        body = json.loads(reply.body)
+        assert body["status"] == "submitted"
+        assert body["request_id"] == reply.correlation_id == "odd\r\nid ☃"

@@ -1,0 +1,83 @@
+from pathlib import Path
+
+import pytest
+
+from tests.settings.settings_env import load, problem
+
+AMQPS = {"VIDEOGEN_BROKER__URL": "amqps://host"}
+
+
+DRAIN = """
+VIDEOGEN_WORKER__DRAIN_TIMEOUT=34s is shorter than a call may take:
+VIDEOGEN_ENDPOINT__TIMEOUT=30s plus VIDEOGEN_ENDPOINT__CONNECT_TIMEOUT=5s;
+raise the first to 35s or more, or lower the others
+"""
+HOLD = """
+VIDEOGEN_BROKER__CONSUMER_TIMEOUT=125s is not longer than a message may be held:
+VIDEOGEN_RETRY__BUDGET=60s plus VIDEOGEN_ENDPOINT__CONNECT_TIMEOUT=5s plus
+VIDEOGEN_ENDPOINT__TIMEOUT=30s plus VIDEOGEN_BROKER__PUBLISH_TIMEOUT=30s;
+raise it at the broker and here to more than 125s, or lower the others
+"""
+CONNECT = """
+VIDEOGEN_ENDPOINT__CONNECT_TIMEOUT=5s is above VIDEOGEN_ENDPOINT__TIMEOUT=4s;
+lower the first or raise the second
+"""
+CAP = """
+VIDEOGEN_RETRY__BASE=3s is above VIDEOGEN_RETRY__CAP=2s;
+lower the first or raise the second
+"""
+BUDGET = """
+VIDEOGEN_RETRY__BASE=3s is above VIDEOGEN_RETRY__BUDGET=2s;
+lower the first or raise the second
+"""
+
+
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ({"VIDEOGEN_WORKER__DRAIN_TIMEOUT": "34s"}, DRAIN),
+        ({"VIDEOGEN_BROKER__CONSUMER_TIMEOUT": "125s"}, HOLD),
+        ({"VIDEOGEN_ENDPOINT__CONNECT_TIMEOUT": "5s", "VIDEOGEN_ENDPOINT__TIMEOUT": "4s"}, CONNECT),
+        ({"VIDEOGEN_RETRY__BASE": "3s", "VIDEOGEN_RETRY__CAP": "2s"}, CAP),
+        ({"VIDEOGEN_RETRY__BASE": "3s", "VIDEOGEN_RETRY__BUDGET": "2s"}, BUDGET),
+    ],
+)
+def test_durations_that_do_not_go_together_are_refused(changes: dict[str, str], text: str) -> None:
+    assert problem(changes) == " ".join(text.split())
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"VIDEOGEN_WORKER__DRAIN_TIMEOUT": "35s"},
+        {"VIDEOGEN_BROKER__CONSUMER_TIMEOUT": "126s"},
+        {"VIDEOGEN_ENDPOINT__CONNECT_TIMEOUT": "30s"},
+        {"VIDEOGEN_RETRY__BASE": "20s"},
+        {"VIDEOGEN_RETRY__BASE": "2s", "VIDEOGEN_RETRY__BUDGET": "2s"},
+    ],
+)
+def test_durations_that_just_go_together_are_taken(changes: dict[str, str]) -> None:
+    load(changes)
+
+
+@pytest.fixture
+def pem(tmp_path: Path) -> str:
+    file = tmp_path / "file.pem"
+    file.touch()
+    return str(file)
+
+
+@pytest.mark.parametrize("name", ["VIDEOGEN_BROKER__CERT_FILE", "VIDEOGEN_BROKER__KEY_FILE"])
+def test_certificate_and_key_come_together(name: str, pem: str) -> None:
+    text = problem({**AMQPS, name: pem})
+    assert text.startswith("VIDEOGEN_BROKER__CERT_FILE and VIDEOGEN_BROKER__KEY_FILE belong together")
+
+
+def test_certificates_need_tls(pem: str) -> None:
+    text = problem({"VIDEOGEN_BROKER__CA_FILE": pem})
+    assert text.startswith("VIDEOGEN_BROKER__CA_FILE need TLS; make VIDEOGEN_BROKER__URL start with amqps://")
+
+
+def test_all_certificate_files_go_with_tls(pem: str) -> None:
+    files = {f"VIDEOGEN_BROKER__{name}_FILE": pem for name in ("CA", "CERT", "KEY")}
+    assert load({**AMQPS, **files}).broker.key_file == Path(pem)
