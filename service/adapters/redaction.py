@@ -15,7 +15,7 @@ _BYTES_LITERAL = r"""\bb(?:'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")"""
 def redact(secrets: Iterable[str]) -> Processor:
     """Make a structlog processor that masks `secrets` and bytes literals in every value of an event."""
     longest_first = sorted({secret for secret in secrets if secret}, key=len, reverse=True)
-    pattern = re.compile("|".join([*map(re.escape, longest_first), _BYTES_LITERAL]), re.DOTALL)
+    pattern = re.compile("|".join([*map(re.escape, longest_first), _BYTES_LITERAL]))
 
     def processor(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
         return {key: value if key.startswith("_") else _clean(value, pattern) for key, value in event.items()}

@@ -103,7 +103,8 @@ class Uncertain:
     answer: Answer
 
 
-CallResult = Accepted | NotSent | RefusedForNow | RefusedForGood | Blocked | Uncertain
+FailedCall = NotSent | RefusedForNow | RefusedForGood | Blocked | Uncertain
+CallResult = Accepted | FailedCall
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,8 @@ from service.core.call import (
     Accepted,
     Blocked,
     Call,
-    CallResult,
     DeadlinePassed,
+    FailedCall,
     Finished,
     GivenBack,
     NotSent,
@@ -67,8 +67,11 @@ class Handler:
     async def _place(self, call: Call, deadline: datetime | None) -> Outcome:
         placed = await self._caller.place(call, deadline)
         match placed:
-            case Finished(result=result, attempts=attempts):
-                return outcome_of(result, call.request.model, attempts)
+            case Finished(result=result, attempts=attempts, doubt=doubt):
+                if isinstance(result, Accepted):
+                    return Submitted(result.task_id, call.request.model, attempts)
+                # With a doubt, an earlier call may have been accepted, whatever the last one came to.
+                return InDoubt(result.answer, attempts) if doubt else _failure_of(result, attempts)
             case GivenBack(attempts=attempts):
                 return Interrupted(attempts)
             case DeadlinePassed(attempts=attempts):
@@ -76,11 +79,8 @@ class Handler:
                 return Expired(deadline or self._clock.now(), attempts)
 
 
-def outcome_of(result: CallResult, model: str, attempts: int) -> Outcome:
-    """Name the outcome of a request whose last call came to `result`."""
+def _failure_of(result: FailedCall, attempts: int) -> Outcome:
     match result:
-        case Accepted(task_id=task_id):
-            return Submitted(task_id, model, attempts)
         case RefusedForGood(answer=answer):
             return Rejected(answer, attempts)
         case RefusedForNow(answer=answer, throttled=True):

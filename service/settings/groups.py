@@ -61,7 +61,7 @@ class EndpointSettings(_Group):
 
     base_url: BaseUrl = Field(description="where the endpoint is, such as https://api.example.com")
     api_key: ApiKey = Field(description="the key that the endpoint's operator issued")
-    timeout: Duration = Field(30.0, description="longest wait for the answer, once connected")
+    timeout: Duration = Field(30.0, description="longest time for one call, connecting included")
     connect_timeout: Duration = Field(5.0, description="longest wait for a connection")
     on_uncertain: Annotated[OnUncertain, AnyCase] = Field(
         OnUncertain.PARK,

@@ -211,10 +211,9 @@ def test_a_library_that_logs_secrets_message_bodies_and_exceptions_is_redacted()
 
 
 def test_warnings_of_python_are_lines_too() -> None:
-    log = Log()
     with warnings.catch_warnings():
         warnings.simplefilter("always")
-        logging.captureWarnings(capture=True)
+        log = Log()
         warnings.warn("old habits", DeprecationWarning, stacklevel=1)
     assert [line["logger"] for line in log.lines] == ["py.warnings"]
 

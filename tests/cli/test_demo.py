@@ -1,4 +1,5 @@
 import json
+import signal
 
 from service.demo.scenes import SCENES
 from tests.support.broker import Amqp
@@ -29,8 +30,6 @@ async def test_the_demo_prints_json_lines_and_leaves_no_queue_on_a_broker_that_w
 
 
 async def test_the_demo_stays_up_with_keep_until_it_is_interrupted(broker_url: str) -> None:
-    import signal
-
     async with process("demo", "--keep", environment={"VIDEOGEN_TEST_AMQP_URL": broker_url}) as demo:
         await demo.says("Everything stays up")
         demo.signal(signal.SIGINT)

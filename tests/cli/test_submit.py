@@ -55,7 +55,9 @@ async def test_results_are_a_table_without_json(broker_url: str, prefix: str) ->
     ):
         assert await submit.exits() == 0
 
-    assert simulator.record.posts[0].task_id in "\n".join(submit.output)
+    task_id = simulator.record.posts[0].task_id
+    assert task_id is not None
+    assert task_id in "\n".join(submit.output)
 
 
 async def test_a_result_that_does_not_come_in_time_is_named(broker_url: str, prefix: str) -> None:

@@ -76,9 +76,7 @@ class RabbitStage:
         declared = await self._amqp.channel.declare_queue(auto_delete=False, exclusive=False, durable=False)
         self._queue = declared.name
         self._stack.push_async_callback(self._amqp.channel.queue_delete, self._queue)
-        await self._amqp.publish(
-            self._queue, aio_pika.Message(BODY, message_id="r", correlation_id="c", reply_to="a")
-        )
+        await self._amqp.publish(self._queue, aio_pika.Message(BODY, message_id="r", correlation_id="c", reply_to="a"))
         self._connection = await self._stack.enter_async_context(await aio_pika.connect(self._url))
         self._channel = await self._connection.channel()
         self._underlay: AbstractChannel = await self._channel.get_underlay_channel()

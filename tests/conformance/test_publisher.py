@@ -9,6 +9,7 @@ from typing import Protocol
 from uuid import uuid4
 
 import pytest
+from aio_pika.abc import HeadersType
 
 from service.adapters.rabbitmq.publisher import RabbitPublisher
 from service.core.facts import LinkDown
@@ -98,8 +99,8 @@ class RabbitStage:
         return Route("", (await self._amqp.channel.declare_queue(exclusive=True)).name)
 
     async def full_queue(self) -> Route:
-        arguments: dict[str, str | int] = {"x-max-length": 0, "x-overflow": "reject-publish"}
-        return Route("", (await self._amqp.channel.declare_queue(exclusive=True, arguments={**arguments})).name)
+        arguments: HeadersType = {"x-max-length": 0, "x-overflow": "reject-publish"}
+        return Route("", (await self._amqp.channel.declare_queue(exclusive=True, arguments=arguments)).name)
 
     async def no_queue(self) -> Route:
         return Route("", f"missing-{uuid4().hex}")

@@ -107,9 +107,7 @@ async def test_an_error_inside_gives_the_place_back() -> None:
 
 
 @pytest.mark.parametrize(("free_after", "cancel_after"), list(product(range(ROUNDS), repeat=2)))
-async def test_no_place_is_lost_when_a_waiter_is_cancelled_at_any_moment(
-    free_after: int, cancel_after: int
-) -> None:
+async def test_no_place_is_lost_when_a_waiter_is_cancelled_at_any_moment(free_after: int, cancel_after: int) -> None:
     limit = ConcurrencyLimit(1, Drain())
     holding, waiting = Crowd(limit), Crowd(limit)
     holder = asyncio.ensure_future(holding.member())
@@ -133,9 +131,7 @@ async def test_no_place_is_lost_when_a_waiter_is_cancelled_at_any_moment(
     cancels=st.lists(st.tuples(st.integers(0, 7), st.integers(0, ROUNDS)), max_size=10),
     frees=st.lists(st.integers(0, ROUNDS), min_size=8, max_size=8),
 )
-async def test_no_place_is_lost_in_a_crowd(
-    places: int, cancels: list[tuple[int, int]], frees: list[int]
-) -> None:
+async def test_no_place_is_lost_in_a_crowd(places: int, cancels: list[tuple[int, int]], frees: list[int]) -> None:
     limit = ConcurrencyLimit(places, Drain())
     crowds = [Crowd(limit) for _ in frees]
     members = [asyncio.ensure_future(crowd.member()) for crowd in crowds]

@@ -120,7 +120,7 @@ def test_nesting_is_followed_to_a_limit() -> None:
         ({}, False),
     ],
 )
-def test_only_the_two_shapes_are_errors(body: object, is_error: bool) -> None:
+def test_only_the_two_shapes_are_errors(body: object, *, is_error: bool) -> None:
     assert said(body).is_error is is_error
 
 

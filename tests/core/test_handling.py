@@ -122,9 +122,7 @@ async def test_a_deadline_in_the_past_means_no_call(late: timedelta) -> None:
 
 async def test_timestamp_and_expiration_make_a_deadline_too() -> None:
     scene = Scene(ScriptedCaller())
-    delivery = Delivery(
-        _delivery().body, timestamp=datetime(2025, 12, 31, tzinfo=UTC), expiration=timedelta(hours=1)
-    )
+    delivery = Delivery(_delivery().body, timestamp=datetime(2025, 12, 31, tzinfo=UTC), expiration=timedelta(hours=1))
 
     handled = await scene.handle(delivery)
 

@@ -54,9 +54,7 @@ class Scene:
     def accept(
         self, message_id: str | None = "r", *, reply_to: str = "answers", redelivered: bool = False
     ) -> FakeIncoming:
-        incoming = FakeIncoming(
-            Delivery(BODY, message_id=message_id, reply_to=reply_to, redelivered=redelivered)
-        )
+        incoming = FakeIncoming(Delivery(BODY, message_id=message_id, reply_to=reply_to, redelivered=redelivered))
         self.intake.accept(incoming)
         return incoming
 
@@ -227,12 +225,18 @@ async def test_a_request_that_the_caller_gave_back_is_handed_back_in_every_copy(
 async def test_finished_waits_for_requests_that_arrive_meanwhile() -> None:
     scene = Scene()
     scene.caller.hold()
+    scene.publisher.go_away(Route("", "late"))
     scene.accept("r-1")
     finished = asyncio.ensure_future(scene.finished())
     await scene.caller.wait_for_calls()
 
-    late = scene.accept("r-2")
+    late = scene.accept("r-2", reply_to="late")
     scene.caller.release()
+    await scene.observer.wait_for(Settled)
+    for _ in range(10):
+        await asyncio.sleep(0)  # one round of the event loop, no time
+    assert not finished.done()
+    scene.publisher.come_back()
     await finished
 
     assert late.verdict is Verdict.ACKED

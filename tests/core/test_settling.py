@@ -74,9 +74,7 @@ async def test_a_dead_copy_follows_the_reply_and_comes_before_the_ack(scene: Sce
 
 
 @pytest.mark.parametrize("refusal", [PublishVerdict.RETURNED, PublishVerdict.NACKED])
-async def test_a_refused_reply_is_parked_with_its_address_and_then_acked(
-    scene: Scene, refusal: PublishVerdict
-) -> None:
+async def test_a_refused_reply_is_parked_with_its_address_and_then_acked(scene: Scene, refusal: PublishVerdict) -> None:
     incoming = scene.copy()
     scene.publisher.refuse(ANSWERS, refusal)
     scene.publisher.go_away(UNDELIVERED)

@@ -10,9 +10,7 @@ AT_LEAST_ONCE = {
 
 
 def test_the_queues_are_those_of_the_contract() -> None:
-    topology = Topology(
-        "videogen", (RetryTier("10s", timedelta(seconds=10)), RetryTier("5m", timedelta(minutes=5)))
-    )
+    topology = Topology("videogen", (RetryTier("10s", timedelta(seconds=10)), RetryTier("5m", timedelta(minutes=5))))
 
     assert {spec.name: dict(spec.arguments) for spec in topology.queues} == {
         "videogen.requests": {

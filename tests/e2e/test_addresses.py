@@ -5,11 +5,13 @@ import json
 
 import aio_pika
 import pytest
+from aio_pika.abc import AbstractIncomingMessage
 from aiormq import spec
 from aiormq.abc import ChannelFrame
+from aiormq.channel import Channel
+from pamqp.base import Frame
 from pamqp.body import ContentBody
 from pamqp.header import ContentHeader
-from aio_pika.abc import AbstractIncomingMessage
 
 from service.core.facts import Settled
 from tests.e2e.test_requests import request
@@ -18,10 +20,15 @@ from tests.support.running import running_worker, settings_for, simulated_endpoi
 
 
 async def publish_without_id(amqp: Amqp, queue: str, body: bytes) -> None:
-    """Publish as a client that sets no message_id; this one's library always makes one up, so frames are sent as they are."""
+    """Publish without a message_id. The library always makes one up, so the frames are sent as they are."""
     async with await amqp.connection.channel(publisher_confirms=False) as channel:
         underlay = await channel.get_underlay_channel()
-        frames = [spec.Basic.Publish(routing_key=queue), ContentHeader(body_size=len(body)), ContentBody(body)]
+        assert isinstance(underlay, Channel)
+        frames: list[Frame | ContentHeader | ContentBody] = [
+            spec.Basic.Publish(routing_key=queue),
+            ContentHeader(body_size=len(body)),
+            ContentBody(body),
+        ]
         number = underlay.number
         await underlay.write_queue.put(ChannelFrame.marshall(frames=frames, channel_number=number))
 
@@ -94,15 +101,15 @@ async def test_direct_reply_to_works(broker_url: str, prefix: str, amqp: Amqp) -
         simulated_endpoint() as simulator,
         running_worker(settings_for(broker_url, prefix, simulator.base_url)),
     ):
-        arrived: asyncio.Future[AbstractIncomingMessage] = asyncio.get_running_loop().create_future()
+        arrived: asyncio.Queue[AbstractIncomingMessage] = asyncio.Queue()
         pseudo = await amqp.channel.get_queue("amq.rabbitmq.reply-to", ensure=False)
-        await pseudo.consume(arrived.set_result, no_ack=True)
+        await pseudo.consume(arrived.put, no_ack=True)
         await amqp.publish(
             f"{prefix}.requests",
             aio_pika.Message(request("a cat"), message_id="r1", reply_to="amq.rabbitmq.reply-to"),
         )
         async with asyncio.timeout(20):
-            reply = await arrived
+            reply = await arrived.get()
 
         undelivered = await amqp.channel.get_queue(f"{prefix}.undelivered")
         assert json.loads(reply.body)["status"] == "submitted"

@@ -69,8 +69,8 @@ async def test_an_answer_lost_after_acceptance_is_uncertain_and_never_sent_again
             await requester.send(request(f"a cat [sim: {fault}]"), name)
         replies = await replies_of(requester, len(faults))
 
-        errors = {reply.correlation_id: reply.body.get("error") for reply in replies}
-        assert {name: error and error["code"] for name, error in errors.items()} == dict.fromkeys(ids, "uncertain")
+        errors = {reply.correlation_id: reply.body["error"] for reply in replies}
+        assert {name: error["code"] for name, error in errors.items()} == dict.fromkeys(ids, "uncertain")
         assert {error["charged"] for error in errors.values()} == {"unknown"}
         assert sorted(post.idempotency_key or "" for post in simulator.record.posts) == sorted(ids)
 

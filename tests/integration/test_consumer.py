@@ -234,7 +234,6 @@ _HEADERS: dict[str, Any] = {
 }
 
 ODD: list[tuple[dict[str, Any], bytes, Callable[[Delivery], bool]]] = [
-    ({"delivery_mode": 7}, b"m", lambda delivery: delivery.body == b"m"),
     ({"priority": 255, "message_type": "\N{SNOWMAN}"}, b"m", lambda delivery: delivery.body == b"m"),
     ({"headers": _HEADERS}, b"m", lambda delivery: dict(delivery.headers) == _HEADERS),
     ({"headers": {"text": NotUtf8()}}, b"m", lambda delivery: delivery.headers == {"text": b"\xff\xfe"}),

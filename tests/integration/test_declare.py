@@ -3,7 +3,7 @@ from datetime import timedelta
 
 import aio_pika
 import pytest
-from aio_pika.abc import AbstractIncomingMessage
+from aio_pika.abc import AbstractIncomingMessage, HeadersType
 
 from service.adapters.rabbitmq.declare import check, declare, explain_mismatch
 from service.adapters.rabbitmq.errors import TopologyError
@@ -63,9 +63,7 @@ async def test_a_wait_queue_hands_its_messages_back_to_the_requests(amqp: Amqp, 
     assert (await amqp.receive(topology.requests)).body == b"again"
 
 
-async def test_a_message_that_is_handed_back_too_often_ends_in_the_dead_queue(
-    amqp: Amqp, topology: Topology
-) -> None:
+async def test_a_message_that_is_handed_back_too_often_ends_in_the_dead_queue(amqp: Amqp, topology: Topology) -> None:
     await declare(amqp.channel, topology)
     await amqp.publish(topology.requests, aio_pika.Message(b"poison"))
     queue = await amqp.channel.get_queue(topology.requests)
@@ -88,7 +86,7 @@ async def test_a_message_that_is_handed_back_too_often_ends_in_the_dead_queue(
     ],
 )
 async def test_a_queue_with_another_argument_is_named_with_both_values(
-    amqp: Amqp, topology: Topology, arguments: dict[str, str | int], argument: str, theirs: str, ours: str
+    amqp: Amqp, topology: Topology, arguments: HeadersType, argument: str, theirs: str, ours: str
 ) -> None:
     async with await amqp.connection.channel() as channel:
         await channel.declare_queue(topology.dead, durable=True, arguments=arguments)
@@ -135,28 +133,38 @@ async def test_check_names_the_missing_queue(amqp: Amqp, topology: Topology, num
 # As the brokers wrote them.
 RECORDED = [
     (
-        "PRECONDITION_FAILED - inequivalent arg 'x-message-ttl' for queue 'videogen.dead' in vhost '/': "
-        "received the value '604800000' of type 'signedint' but current is none",
+        (
+            "PRECONDITION_FAILED - inequivalent arg 'x-message-ttl' for queue 'videogen.dead' in vhost '/': "
+            "received the value '604800000' of type 'signedint' but current is none"
+        ),
         ("queue 'videogen.dead'", "virtual host '/'", "x-message-ttl = none", "x-message-ttl = '604800000'"),
     ),
     (
-        "PRECONDITION_FAILED - inequivalent arg 'x-queue-type' for queue 'videogen.requests' in vhost 'prod': "
-        "received the value 'quorum' of type 'longstr' but current is the value 'classic' of type 'longstr'",
+        (
+            "PRECONDITION_FAILED - inequivalent arg 'x-queue-type' for queue 'videogen.requests' in vhost 'prod': "
+            "received the value 'quorum' of type 'longstr' but current is the value 'classic' of type 'longstr'"
+        ),
         ("queue 'videogen.requests'", "'prod'", "x-queue-type = 'classic'", "x-queue-type = 'quorum'"),
     ),
     (
-        "PRECONDITION_FAILED - inequivalent arg 'x-delivery-limit' for queue 'q' in vhost '/': "
-        "received none but current is the value '5' of type 'long'",
+        (
+            "PRECONDITION_FAILED - inequivalent arg 'x-delivery-limit' for queue 'q' in vhost '/': "
+            "received none but current is the value '5' of type 'long'"
+        ),
         ("queue 'q'", "x-delivery-limit = '5'", "x-delivery-limit = none"),
     ),
     (
-        "PRECONDITION_FAILED - inequivalent arg 'durable' for queue 'q' in vhost '/': "
-        "received 'true' but current is 'false'",
+        (
+            "PRECONDITION_FAILED - inequivalent arg 'durable' for queue 'q' in vhost '/': "
+            "received 'true' but current is 'false'"
+        ),
         ("queue 'q'", "durable = 'false'", "durable = 'true'"),
     ),
     (
-        "PRECONDITION_FAILED - inequivalent arg 'type' for exchange 'videogen' in vhost '/': "
-        "received 'topic' but current is 'direct'",
+        (
+            "PRECONDITION_FAILED - inequivalent arg 'type' for exchange 'videogen' in vhost '/': "
+            "received 'topic' but current is 'direct'"
+        ),
         ("exchange 'videogen'", "type = 'direct'", "type = 'topic'"),
     ),
 ]

@@ -1,14 +1,14 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from itertools import count
-from typing import Any
 
 import aio_pika
 import pytest
-from aio_pika.abc import AbstractIncomingMessage
+from aio_pika.abc import AbstractIncomingMessage, HeadersType
 
 from service.adapters.rabbitmq.declare import declare
 from service.adapters.rabbitmq.link import Session
@@ -41,7 +41,7 @@ async def publishing(
     observer: RecordingObserver,
     topology: Topology | None = None,
     *,
-    timeout: float = 5.0,
+    confirm_within: float = 5.0,
     heartbeat: int = 10,
 ) -> AsyncIterator[RabbitPublisher]:
     async def set_up(session: Session) -> None:
@@ -51,11 +51,11 @@ async def publishing(
     link = link_to(url, observer, set_up, heartbeat=heartbeat)
     async with running(link), asyncio.timeout(3 * GUARD):
         await link.session()
-        yield RabbitPublisher(link, timeout, FakeClock(), observer, lambda: f"id-{next(numbers)}")
+        yield RabbitPublisher(link, confirm_within, FakeClock(), observer, lambda: f"id-{next(numbers)}")
 
 
-def _message(queue: str, body: bytes = b"{}", *, exchange: str = "", **more: Any) -> Outgoing:
-    return Outgoing(Route(exchange, queue), body, "application/json", "c-1", NOW, **more)
+def _message(queue: str, body: bytes = b"{}", *, exchange: str = "") -> Outgoing:
+    return Outgoing(Route(exchange, queue), body, "application/json", "c-1", NOW)
 
 
 def _attempts(observer: RecordingObserver) -> list[PublishAttempt]:
@@ -65,22 +65,23 @@ def _attempts(observer: RecordingObserver) -> list[PublishAttempt]:
 async def test_a_published_message_has_every_property(
     broker_url: str, amqp: Amqp, queue: str, observer: RecordingObserver
 ) -> None:
+    message = replace(
+        _message(queue, b"body"), type="videogen.result.v1", content_encoding="identity", headers={"a": "b"}
+    )
     async with publishing(broker_url, observer) as publisher:
-        await publisher.publish(
-            _message(queue, b"body", type="videogen.result.v1", content_encoding="identity", headers={"a": "b"})
-        )
+        await publisher.publish(message)
 
-    message = await amqp.receive(queue)
-    assert message.body == b"body"
-    assert message.delivery_mode == aio_pika.DeliveryMode.PERSISTENT
-    assert message.app_id == "videogen-worker"
-    assert message.type == "videogen.result.v1"
-    assert message.message_id == "id-1"
-    assert message.timestamp == NOW
-    assert message.content_type == "application/json"
-    assert message.content_encoding == "identity"
-    assert message.correlation_id == "c-1"
-    assert message.headers == {"a": "b"}
+    received = await amqp.receive(queue)
+    assert received.body == b"body"
+    assert received.delivery_mode == aio_pika.DeliveryMode.PERSISTENT
+    assert received.app_id == "videogen-worker"
+    assert received.type == "videogen.result.v1"
+    assert received.message_id == "id-1"
+    assert received.timestamp == NOW
+    assert received.content_type == "application/json"
+    assert received.content_encoding == "identity"
+    assert received.correlation_id == "c-1"
+    assert received.headers == {"a": "b"}
 
 
 async def test_each_publish_has_an_id_of_its_own(
@@ -151,7 +152,7 @@ async def test_a_publish_that_was_cut_is_made_again(
 async def test_a_frozen_link_is_given_up_after_its_heartbeats(
     proxy: TcpProxy, proxied_url: str, amqp: Amqp, queue: str, observer: RecordingObserver
 ) -> None:
-    async with publishing(proxied_url, observer, heartbeat=1, timeout=60.0) as publisher:
+    async with publishing(proxied_url, observer, heartbeat=1, confirm_within=60.0) as publisher:
         proxy.freeze()
         message = asyncio.ensure_future(publisher.publish(_message(queue)))
         await observer.wait_for(LinkDown, guard=2 * GUARD)
@@ -166,7 +167,7 @@ async def test_a_frozen_link_is_given_up_after_its_heartbeats(
 async def test_a_confirm_that_does_not_come_in_time_ends_the_session(
     proxy: TcpProxy, proxied_url: str, amqp: Amqp, queue: str, observer: RecordingObserver
 ) -> None:
-    async with publishing(proxied_url, observer, timeout=0.2) as publisher:
+    async with publishing(proxied_url, observer, confirm_within=0.2) as publisher:
         proxy.freeze()
         message = asyncio.ensure_future(publisher.publish(_message(queue)))
         await observer.wait_for(Published)
@@ -243,8 +244,8 @@ async def test_what_must_be_kept_waits_until_its_queue_has_room(
 
 
 async def _bounded_queue(amqp: Amqp) -> str:
-    arguments = {"x-max-length": 1, "x-overflow": "reject-publish"}
-    return (await amqp.channel.declare_queue(exclusive=True, arguments={**arguments})).name
+    arguments: HeadersType = {"x-max-length": 1, "x-overflow": "reject-publish"}
+    return (await amqp.channel.declare_queue(exclusive=True, arguments=arguments)).name
 
 
 async def test_what_must_be_kept_has_its_deleted_queue_declared_again(
@@ -275,7 +276,7 @@ async def test_headers_of_any_kind_can_be_passed_on(
         "big": -(2**63),
     }
     async with publishing(broker_url, observer) as publisher:
-        await publisher.keep(_message(queue, headers=headers))
+        await publisher.keep(replace(_message(queue), headers=headers))
 
     assert (await amqp.receive(queue)).headers == {
         "table": {"inner": {"deep": [1, "two", None, bytearray(b"\xff")]}},

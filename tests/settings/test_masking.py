@@ -27,6 +27,7 @@ def test_the_public_view_shows_every_setting_and_no_secret() -> None:
     view = public_view(load(BROKER))
     assert set(view) == set(NAMES)
     assert view["VIDEOGEN_BROKER__URL"] == "amqps://***@host:5671/v"
+    assert view["VIDEOGEN_ENDPOINT__API_KEY"] == "***"
     assert view["VIDEOGEN_RETRY__TIERS"] == "10s,1m,5m,30m"
     assert view["VIDEOGEN_ENDPOINT__TIMEOUT"] == 30
     shown = json.dumps(view)

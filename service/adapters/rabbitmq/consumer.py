@@ -62,12 +62,12 @@ class RabbitConsumer:
         self._prefetch = prefetch
         self._accept = accept
         self._observer = observer
-        self._stopped = False
+        self._stop = asyncio.Event()
         self._active: tuple[Session, AbstractChannel, str] | None = None
 
     async def start(self, session: Session) -> None:
         """Consume on a new session, unless the consumer was stopped for good."""
-        if self._stopped:
+        if self._stop.is_set():
             return
         with link_errors():
             await session.channel.set_qos(prefetch_count=self._prefetch)
@@ -79,13 +79,13 @@ class RabbitConsumer:
         self._active = (session, underlay, consuming.consumer_tag or "")
         session.ended.add_done_callback(lambda _: self._ended(session))
         self._observer.notify(ConsumerActive(active=True))
-        if self._stopped:
+        if self._stop.is_set():
             # Stopped while the broker answered: nobody else would cancel this one.
             await self.stop()
 
     async def stop(self) -> None:
         """Stop consuming for good; deliveries that were on their way still reach `accept`."""
-        self._stopped = True
+        self._stop.set()
         if self._active is None:
             return
         session, channel, tag = self._active

@@ -2,7 +2,9 @@
 
 import asyncio
 from collections.abc import Callable
+from typing import cast
 
+import aiormq.channel
 from aio_pika import DeliveryMode, Message
 from aio_pika.abc import AbstractExchange
 from aio_pika.exceptions import ChannelNotFoundEntity, DeliveryError, PublishError
@@ -19,6 +21,13 @@ APP_ID = "videogen-worker"
 DIRECT_REPLY_TO = "amq.rabbitmq.reply-to."
 _NACK_TRIES = 4
 _NACK_PAUSE = 0.5
+
+
+class _LookUp(aiormq.spec.Queue.Declare):
+    """A declaration whose queue name may hold what the broker puts into it: the library refuses some of that."""
+
+    def validate(self) -> None:  # type: ignore[explicit-override] # `typing.override` came with Python 3.12
+        pass
 
 
 class RabbitPublisher:
@@ -106,8 +115,9 @@ class RabbitPublisher:
         # found now means it was there then. A failed look-up closes its channel, hence one of its own.
         with link_errors():
             channel = await session.connection.channel()
+            underlay = cast("aiormq.channel.Channel", await channel.get_underlay_channel())
             try:
-                await channel.declare_queue(name, passive=True)
+                await underlay.rpc(_LookUp(queue=name, passive=True))
             except ChannelNotFoundEntity:
                 return False
             await channel.close()
