@@ -12,7 +12,8 @@ import httpx
 import pytest
 
 from service.simulator.server import GENERATIONS
-from tests.simulator.serving import AUTHORIZED, BODY, Endpoint
+from tests.simulator.serving import AUTHORIZED, BODY
+from tests.support.running import simulated_endpoint
 
 _RUN = "import typer; from service.cli.simulate import simulate; typer.run(simulate)"
 
@@ -86,8 +87,8 @@ async def test_wrong_usage_is_explained(options: tuple[str, ...], status: int, p
         assert (process.returncode, problem in errors.decode()) == (status, True)
 
 
-async def test_an_address_in_use_is_explained(endpoint: Endpoint) -> None:
-    async with _running("--port", str(httpx.URL(endpoint.simulator.base_url).port)) as process:
+async def test_an_address_in_use_is_explained() -> None:
+    async with simulated_endpoint() as other, _running("--port", str(httpx.URL(other.base_url).port)) as process:
         _, errors = await process.communicate()
         assert process.returncode == 1
         assert "choose another --host or --port" in errors.decode()

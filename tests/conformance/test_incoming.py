@@ -104,9 +104,9 @@ class RabbitStage:
 
 
 @pytest.fixture(params=["fake", "rabbitmq"])
-def url(request: pytest.FixtureRequest) -> str | None:
+def url(request: pytest.FixtureRequest, broker_url: str) -> str | None:
     """Tell where the broker is; None for the fake, which has none."""
-    return request.getfixturevalue("broker_url") if request.param == "rabbitmq" else None
+    return broker_url if request.param == "rabbitmq" else None
 
 
 @pytest.fixture

@@ -1,3 +1,5 @@
+import time
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
@@ -96,6 +98,16 @@ def test_a_long_header_is_not_echoed_whole() -> None:
     assert len(problem.message) < 200
 
 
+@pytest.fixture
+def far_from_utc(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv("TZ", "XYZ-9")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+@pytest.mark.usefixtures("far_from_utc")
 def test_a_timestamp_without_a_zone_counts_as_utc() -> None:
     delivery = Delivery(b"{}", timestamp=NOON.replace(tzinfo=None), expiration=MINUTE)
 

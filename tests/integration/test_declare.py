@@ -130,7 +130,7 @@ async def test_check_names_the_missing_queue(amqp: Amqp, topology: Topology, num
             await check(amqp.channel, topology)
 
 
-# As the brokers wrote them.
+# The wording of RabbitMQ 3.10; `equivalence_fail` in its rabbit_misc.erl has the same in 4.x.
 RECORDED = [
     (
         (
