@@ -18,6 +18,7 @@ from service.adapters.rabbitmq.errors import link_errors
 from service.adapters.rabbitmq.link import Link, LinkOptions, Session
 from service.adapters.rabbitmq.publisher import RabbitPublisher
 from service.adapters.rabbitmq.tls import ssl_context
+from service.adapters.rabbitmq.tolerant_decoding import tolerate_odd_properties
 from service.adapters.system import SystemClock, new_id, uniform
 from service.core.admission import ConcurrencyLimit
 from service.core.drain import Drain
@@ -101,6 +102,7 @@ async def assemble(settings: Settings, *listeners: Observer) -> AsyncIterator[Wo
         CatalogueError: the model catalogue cannot be read.
         AdminPortError: the admin port cannot be opened.
     """
+    tolerate_odd_properties()
     catalogue = load_catalogue(settings.models_file)
     topology = settings.topology
     clock = SystemClock()

@@ -38,4 +38,4 @@ def _unpack(packed: bytes, limit: int) -> bytes | None:
         body = unpacker.decompress(packed, limit + 1)
     except zlib.error:
         return None
-    return body if unpacker.eof and len(body) <= limit else None
+    return body if len(body) <= limit else None

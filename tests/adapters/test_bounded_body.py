@@ -1,4 +1,5 @@
 import gzip
+import tracemalloc
 
 import pytest
 
@@ -35,6 +36,19 @@ async def test_a_body_at_the_limit_is_read() -> None:
     assert result == Accepted("task-1")
 
 
+async def test_a_packed_bomb_is_never_unpacked_in_full() -> None:
+    size = 32 * 1024 * 1024
+    data = answer("200 OK", gzip.compress(bytes(size), compresslevel=1), "Content-Encoding: gzip")
+    tracemalloc.start()
+    try:
+        result, _ = await outcome_of(answering(data))
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert isinstance(result, Uncertain)
+    assert peak < size / 2
+
+
 @pytest.mark.parametrize(
     ("coding", "body", "expected"),
     [
@@ -46,7 +60,7 @@ async def test_a_body_at_the_limit_is_read() -> None:
         ("gzip", b"not packed", Uncertain),
         ("br", b'{"task_id": "task-1"}', Uncertain),
     ],
-    ids=["gzip", "upper case", "identity", "cut", "a bomb", "a lie", "unknown"],
+    ids=["gzip", "upper case", "identity", "cut", "beyond the limit", "a lie", "unknown"],
 )
 async def test_a_packed_answer_is_unpacked_within_the_limit(
     coding: str, body: bytes, expected: type[CallResult]

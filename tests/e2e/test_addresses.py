@@ -6,31 +6,12 @@ import json
 import aio_pika
 import pytest
 from aio_pika.abc import AbstractIncomingMessage
-from aiormq import spec
-from aiormq.abc import ChannelFrame
-from aiormq.channel import Channel
-from pamqp.base import Frame
-from pamqp.body import ContentBody
-from pamqp.header import ContentHeader
 
 from service.core.facts import Settled
 from tests.e2e.test_requests import request
 from tests.support.broker import Amqp
+from tests.support.raw_publish import publish_raw
 from tests.support.running import running_worker, settings_for, simulated_endpoint
-
-
-async def publish_without_id(amqp: Amqp, queue: str, body: bytes) -> None:
-    """Publish without a message_id. The library always makes one up, so the frames are sent as they are."""
-    async with await amqp.connection.channel(publisher_confirms=False) as channel:
-        underlay = await channel.get_underlay_channel()
-        assert isinstance(underlay, Channel)
-        frames: list[Frame | ContentHeader | ContentBody] = [
-            spec.Basic.Publish(routing_key=queue),
-            ContentHeader(body_size=len(body)),
-            ContentBody(body),
-        ]
-        number = underlay.number
-        await underlay.write_queue.put(ChannelFrame.marshall(frames=frames, channel_number=number))
 
 
 @pytest.mark.parametrize(
@@ -141,7 +122,7 @@ async def test_a_message_without_an_id_gets_one_and_a_warning(broker_url: str, p
         simulated_endpoint() as simulator,
         running_worker(settings_for(broker_url, prefix, simulator.base_url)),
     ):
-        await publish_without_id(amqp, f"{prefix}.requests", request("a cat"))
+        await publish_raw(amqp.connection, f"{prefix}.requests", request("a cat"))
         reply = await amqp.receive(f"{prefix}.results")
 
     body = json.loads(reply.body)

@@ -1,16 +1,16 @@
 """Bad input: one clear error, one copy for the operator, no call, and the worker goes on."""
 
-import asyncio
 import gzip
 import json
 from dataclasses import dataclass
 
 import pytest
-from aiormq import spec
 
 from service.adapters.rabbitmq.requester import open_requester
+from service.core.facts import LinkDown
 from tests.e2e.test_requests import replies_of, request
 from tests.support.broker import Amqp
+from tests.support.raw_publish import publish_raw, short_string, table, timestamp
 from tests.support.running import running_worker, settings_for, simulated_endpoint
 
 
@@ -70,20 +70,27 @@ async def test_bad_input_gets_one_clear_error_one_dead_copy_and_no_call(
     assert (await amqp.channel.get_queue(f"{prefix}.requests")).declaration_result.message_count == 0
 
 
-async def test_a_message_with_properties_out_of_range_is_answered_and_not_left_unsettled(
-    broker_url: str, prefix: str, amqp: Amqp
+ODD = {
+    "an id with line breaks and a snowman": {"message_id": short_string("odd\r\nid ☃".encode())},
+    "an id that is not UTF-8": {"message_id": short_string("größe".encode("latin-1"))},
+    "a timestamp in nanoseconds": {"timestamp": timestamp(1_790_000_000_000_000_000)},
+    "a header name that is not UTF-8": {"headers": table(("größe".encode("latin-1"), b"1"))},
+    "a header value that is not UTF-8": {"headers": table((b"size", b"\xff\xfe"))},
+}
+
+
+@pytest.mark.parametrize("properties", ODD.values(), ids=ODD.keys())
+async def test_odd_properties_are_answered_over_the_same_connection(
+    properties: dict[str, bytes], broker_url: str, prefix: str, amqp: Amqp
 ) -> None:
     async with (
         simulated_endpoint() as simulator,
-        running_worker(settings_for(broker_url, prefix, simulator.base_url)),
+        running_worker(settings_for(broker_url, prefix, simulator.base_url)) as running,
     ):
-        underlay = await amqp.channel.get_underlay_channel()
-        replies = await amqp.channel.declare_queue(exclusive=True)
-        properties = spec.Basic.Properties(priority=255, message_id="odd\r\nid ☃", reply_to=replies.name)
-        await underlay.basic_publish(request("a cat"), routing_key=f"{prefix}.requests", properties=properties)
-        async with asyncio.timeout(20), replies.iterator(no_ack=True) as arriving:
-            reply = await anext(arriving)
+        await publish_raw(amqp.connection, f"{prefix}.requests", request("a cat"), **properties)
+        reply = await amqp.receive(f"{prefix}.results")
 
         body = json.loads(reply.body)
         assert body["status"] == "submitted"
-        assert body["request_id"] == reply.correlation_id == "odd\r\nid ☃"
+        assert body["request_id"] == reply.correlation_id
+        assert running.facts.of(LinkDown) == []
