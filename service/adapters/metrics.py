@@ -175,10 +175,12 @@ class _Broker:
 
     def notify(self, fact: Published | LinkUp | LinkDown | ConsumerActive) -> None:
         match fact:
-            case Published(attempt=attempt, seconds=seconds):
-                if attempt is not PublishAttempt.LOST:
+            case Published(attempt=attempt, seconds=seconds, is_result=is_result):
+                if attempt is PublishAttempt.LOST:
+                    return  # it is made again, and counts then
+                self._seconds.observe(seconds)
+                if is_result:
                     self._published[attempt].inc()
-                    self._seconds.observe(seconds)
             case LinkUp(role=role, first=first):
                 self._connected[role].set(1)
                 if not first:

@@ -105,10 +105,11 @@ class DefectFound:
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """One try to publish a message ended after `seconds`."""
+    """One try to publish a message ended after `seconds`. `is_result` tells results from copies of requests."""
 
     attempt: PublishAttempt
     seconds: float
+    is_result: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,9 +48,10 @@ class Handler:
     async def handle(self, delivery: Delivery, identity: Identity) -> Handled:
         """Bring one request to its outcome. Raises nothing but cancellation: a defect is an outcome too."""
         called = False
+        warnings = (NO_MESSAGE_ID,) if identity.made_up else ()
         try:
             reading = self._reader.read(delivery)
-            warnings = (*reading.warnings, NO_MESSAGE_ID) if identity.made_up else reading.warnings
+            warnings = (*reading.warnings, *warnings)
             match reading:
                 case Unreadable(outcome=outcome):
                     return Handled(outcome, warnings)
@@ -62,7 +63,7 @@ class Handler:
                     return Handled(await self._place(call, deadline), warnings)
         except Exception as error:  # noqa: BLE001 - the last boundary before a message would be lost
             self._observer.notify(DefectFound(identity.request_id, error))
-            return Handled(Defect(called=called, attempts=0))
+            return Handled(Defect(called=called, attempts=0), warnings)
 
     async def _place(self, call: Call, deadline: datetime | None) -> Outcome:
         placed = await self._caller.place(call, deadline)

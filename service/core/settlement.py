@@ -93,7 +93,7 @@ def _error_of(failure: Failure) -> ResultError:
             return _error(ErrorCode.INVALID_REQUEST, _invalid_message(problems), details=problems)
         case Expired(deadline=deadline):
             message = (
-                f"The deadline {deadline.isoformat()} passed before the endpoint was called. "
+                f"The deadline {deadline.isoformat()} passed before the endpoint accepted a call. "
                 "Send the request again with a later deadline."
             )
             return _error(ErrorCode.EXPIRED, message, retryable=True)
@@ -104,7 +104,7 @@ def _error_of(failure: Failure) -> ResultError:
             message = f"The endpoint still refused for its rate limit{_said(answer)}. Send the request again later."
             return _error(ErrorCode.RATE_LIMITED, message, retryable=True, answer=answer)
         case Unavailable(answer=answer):
-            message = f"The endpoint could not be reached{_said(answer)}. Send the request again later."
+            message = f"The endpoint was not available{_said(answer)}. Send the request again later."
             return _error(ErrorCode.UNAVAILABLE, message, retryable=True, answer=answer)
         case BlockedOut(answer=answer):
             message = (

@@ -108,7 +108,7 @@ EVERY_FACT: tuple[Fact, ...] = (
     Joined("request-1", redelivered=True),
     *(SettlementAbandoned("request-1", outcome) for outcome in (*OUTCOMES, None)),
     DefectFound("request-1", failure()),
-    *(Published(attempt, 0.1) for attempt in PublishAttempt),
+    *(Published(attempt, 0.1, is_result=True) for attempt in PublishAttempt),
     *(LinkUp(role, first) for role in LinkRole for first in (True, False)),
     *(LinkDown(role, f"refused for {PASSWORD} and {KEY}", 1.0) for role in LinkRole),
     ConsumerActive(active=True),

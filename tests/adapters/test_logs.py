@@ -169,7 +169,7 @@ def test_a_lost_link_says_why_and_when_the_next_try_is() -> None:
         (ConsumerActive(active=False), "warning"),
         (LoopLag(1.0), "warning"),
         (CallEnded("request-1", Blocked(Answer(401)), 0.5, 1), "debug"),
-        (Published(PublishAttempt.CONFIRMED, 0.1), "debug"),
+        (Published(PublishAttempt.CONFIRMED, 0.1, is_result=True), "debug"),
         (Received(redelivered=False, at=AT, queue_wait=None), "debug"),
     ],
 )

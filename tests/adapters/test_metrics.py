@@ -183,13 +183,19 @@ def test_a_retry_is_counted_by_its_reason(observer: MetricsObserver, value: Valu
 
 
 def test_a_verdict_on_a_publish_is_counted_and_timed(observer: MetricsObserver, value: Value) -> None:
-    observer.notify(Published(PublishAttempt.RETURNED, 0.5))
+    observer.notify(Published(PublishAttempt.RETURNED, 0.5, is_result=True))
     assert value("results_published_total", outcome="returned") == 1
     assert value("publish_seconds_sum") == 0.5
 
 
+def test_a_copy_of_a_failed_request_is_timed_but_is_no_result(observer: MetricsObserver, value: Value) -> None:
+    observer.notify(Published(PublishAttempt.CONFIRMED, 0.5, is_result=False))
+    assert value("results_published_total", outcome="confirmed") == 0
+    assert value("publish_seconds_sum") == 0.5
+
+
 def test_a_publish_that_lost_its_connection_is_not_counted(observer: MetricsObserver, value: Value) -> None:
-    observer.notify(Published(PublishAttempt.LOST, 0.5))
+    observer.notify(Published(PublishAttempt.LOST, 0.5, is_result=True))
     assert value("publish_seconds_count") == 0
 
 

@@ -72,7 +72,7 @@ FAILURES: list[tuple[Failure, int, dict[str, object]]] = [
         2,
         _error(
             "expired",
-            "The deadline 2025-12-31T23:00:00+00:00 passed before the endpoint was called. "
+            "The deadline 2025-12-31T23:00:00+00:00 passed before the endpoint accepted a call. "
             "Send the request again with a later deadline.",
             retryable=True,
         ),
@@ -103,7 +103,7 @@ FAILURES: list[tuple[Failure, int, dict[str, object]]] = [
         4,
         _error(
             "unavailable",
-            "The endpoint could not be reached (connection refused). Send the request again later.",
+            "The endpoint was not available (connection refused). Send the request again later.",
             retryable=True,
             upstream=(None, None, "connection refused"),
         ),

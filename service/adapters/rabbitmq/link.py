@@ -83,14 +83,16 @@ class Link:
         """
         failures = 0
         while True:
+            began = asyncio.get_running_loop().time()
             try:
                 async with self._connected() as session:
                     self._announce(session)
-                    failures = 0
                     reason = await session.ended
             except LinkLost as lost:
                 reason = str(lost)
-            failures += 1
+            # A link that comes up and dies at once must not be made again as fast as it can die.
+            lasted = asyncio.get_running_loop().time() - began > self._options.reconnect_cap
+            failures = 1 if lasted else failures + 1
             delay = self._delay(failures)
             self._observer.notify(LinkDown(self._role, reason, delay))
             await asyncio.sleep(delay)

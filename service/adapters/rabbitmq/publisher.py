@@ -15,6 +15,7 @@ from service.adapters.rabbitmq.link import Link, Session
 from service.core.facts import PublishAttempt, Published
 from service.core.outgoing import Outgoing, PublishVerdict
 from service.core.ports import Clock, Observer
+from service.core.result import RESULT_TYPE
 
 APP_ID = "videogen-worker"
 # A pseudo queue of one channel: https://www.rabbitmq.com/docs/direct-reply-to
@@ -74,7 +75,8 @@ class RabbitPublisher:
             except TimeoutError:
                 session.end("the broker confirmed nothing in time")
                 attempt, verdict = PublishAttempt.TIMEOUT, None
-            self._observer.notify(Published(attempt, self._clock.monotonic() - began))
+            is_result = message.type == RESULT_TYPE
+            self._observer.notify(Published(attempt, self._clock.monotonic() - began, is_result=is_result))
             if verdict is not None:
                 return verdict
 

@@ -7,11 +7,15 @@ gives the message out again, and so on until its delivery limit, each time with 
 
 import struct
 from datetime import UTC, datetime
+from hashlib import sha256
 
 from pamqp import decode
 from pamqp.common import FieldTable, FieldValue
 
 UNDECODABLE_HEADERS = "x-undecodable-headers"
+# AMQP 0-9-1 section 4.2.5.3: a short string has at most 255 bytes.
+_SHORT_TEXT_LIMIT = 255
+_KEPT_BEFORE_DIGEST = 150
 _LATEST = datetime.max.replace(tzinfo=UTC)
 
 
@@ -22,9 +26,14 @@ def tolerate_odd_properties() -> None:
 
 
 def _short_text(value: bytes) -> tuple[int, str]:
-    length = value[0]
+    end = value[0] + 1
+    raw = value[1:end]
     # Bytes that are no UTF-8 become visible escapes, so that two different ids stay different.
-    return length + 1, value[1 : length + 1].decode(errors="backslashreplace")
+    text = raw.decode(errors="backslashreplace")
+    if len(text.encode()) > _SHORT_TEXT_LIMIT:
+        # Escapes take more room, and the reply has to carry the id in a short text again.
+        text = text[:_KEPT_BEFORE_DIGEST] + sha256(raw).hexdigest()
+    return end, text
 
 
 def _timestamp(value: bytes) -> tuple[int, datetime]:

@@ -26,6 +26,15 @@ def test_text_that_is_not_utf8_shows_its_bytes_and_stays_distinct() -> None:
     assert (one, other) == ("a\\xff", "a\\xfe")
 
 
+def test_text_whose_escapes_would_not_fit_into_a_short_string_is_cut_and_stays_distinct() -> None:
+    _, one = decode.by_type(short_string(b"\xff" * 255), "shortstr")
+    _, other = decode.by_type(short_string(b"\xff" * 254 + b"\xfe"), "shortstr")
+
+    assert isinstance(one, str)
+    assert len(one.encode()) <= 255
+    assert one != other
+
+
 def test_an_impossible_timestamp_is_the_latest_possible() -> None:
     assert decode.by_type(timestamp(2**64 - 1), "timestamp") == (8, datetime.max.replace(tzinfo=UTC))
 
