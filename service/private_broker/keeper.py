@@ -5,7 +5,6 @@ Its owner writes one command a line to its standard input and reads one word bac
 input is the signal to clean up: it comes when the owner closes it, and also when the owner dies of SIGKILL.
 """
 
-import contextlib
 import ctypes
 import os
 import shutil
@@ -48,7 +47,8 @@ class Keeper:
         self._kill()
         self._epmd.kill()
         self._epmd.wait()
-        _reap_orphans()
+        # Erlang's own child processes leave when their machine does.
+        _reap(-1)
         shutil.rmtree(self._folder, ignore_errors=True)
 
     @property
@@ -82,8 +82,7 @@ class Keeper:
         os.killpg(self._node.pid, signal.SIGKILL)
         self._node.wait()
         # The machine, adopted, still has the port until it is gone.
-        with contextlib.suppress(ChildProcessError):
-            os.waitpid(-self._node.pid, 0)
+        _reap(-self._node.pid)
 
 
 def _adopt_orphans() -> None:
@@ -92,12 +91,12 @@ def _adopt_orphans() -> None:
         ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
-def _reap_orphans() -> None:
-    """Wait until Erlang's own child processes, which leave when their machine does, are gone."""
+def _reap(which: int) -> None:
+    """Wait, for a bounded time, until no adopted process is left; `which` is as `os.waitpid` takes it."""
     give_up = time.monotonic() + REAP_LIMIT
     while time.monotonic() < give_up:
         try:
-            pid, _ = os.waitpid(-1, os.WNOHANG)
+            pid, _ = os.waitpid(which, os.WNOHANG)
         except ChildProcessError:
             return
         if pid == 0:

@@ -47,7 +47,8 @@ def test_the_real_script_beside_debians_wrapper_is_taken(tmp_path: Path, epmd: P
 
 
 def test_a_copied_wrapper_is_passed_by_for_a_usual_place(tmp_path: Path, epmd: Path) -> None:
-    program(epmd.parent / "rabbitmq-server")
+    for name in ("rabbitmq-server", "rabbitmqctl"):
+        program(epmd.parent / name)
     folder = real_scripts(tmp_path / "lib" / "rabbitmq_server-3.13.7" / "sbin")
     found = find_installation(str(epmd.parent), [f"{tmp_path}/lib/rabbitmq_server-*/sbin"])
     assert found.server == folder / "rabbitmq-server"

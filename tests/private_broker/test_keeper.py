@@ -72,6 +72,11 @@ def servers_of(folder: Path) -> list[int]:
     return [pid for pid, command in found if "server" in command and "keeper.py" not in command]
 
 
+def keeper_of(folder: Path) -> int:
+    (pid,) = (pid for pid, command in processes_of(folder).items() if "keeper.py" in command)
+    return pid
+
+
 async def start(keeper: KeeperClient, folder: Path) -> None:
     assert await keeper.ask("start")
     # Reading a named pipe waits until the server has opened it to say that it is up.
@@ -112,11 +117,21 @@ async def test_a_stopped_server_starts_again(keeper: KeeperClient, folder: Path)
     assert await keeper.ask("status")
 
 
+async def test_a_terminals_ctrl_c_does_not_reach_the_keeper(keeper: KeeperClient, folder: Path) -> None:
+    assert os.getsid(keeper_of(folder)) != os.getsid(0)
+
+
 async def test_a_keeper_that_is_gone_is_an_error(keeper: KeeperClient, folder: Path) -> None:
-    (pid,) = (pid for pid, command in processes_of(folder).items() if "keeper.py" in command)
-    os.kill(pid, signal.SIGTERM)
+    os.kill(keeper_of(folder), signal.SIGTERM)
     with pytest.raises(ConnectionError):
         await keeper.ask("status")
+
+
+async def test_a_keeper_that_is_told_to_end_cleans_up(folder: Path, epmd: Path, server: Path) -> None:
+    async with keeping(folder, epmd, server, {**os.environ, "HOME": str(folder)}) as keeper:
+        await start(keeper, folder)
+        os.kill(keeper_of(folder), signal.SIGTERM)
+    assert_nothing_is_left(folder)
 
 
 async def test_the_end_of_the_context_removes_processes_and_folder(folder: Path, epmd: Path, server: Path) -> None:
