@@ -1,6 +1,6 @@
 """The composition root: the only place that constructs the worker's parts."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -26,7 +26,7 @@ from service.core.facts import Fact, LinkRole
 from service.core.forbidden import ForbiddenStreak
 from service.core.handling import Handler
 from service.core.intake import Intake
-from service.core.ports import Clock, Observer
+from service.core.ports import Clock, Endpoint, Observer
 from service.core.readiness import ReadinessObserver
 from service.core.reading import RequestReader
 from service.core.retry import RetryPolicy
@@ -104,7 +104,6 @@ async def assemble(settings: Settings, *listeners: Observer) -> AsyncIterator[Wo
     """
     tolerate_odd_properties()
     catalogue = load_catalogue(settings.models_file)
-    topology = settings.topology
     clock = SystemClock()
     drain = Drain()
     registry = CollectorRegistry()
@@ -112,37 +111,45 @@ async def assemble(settings: Settings, *listeners: Observer) -> AsyncIterator[Wo
     metrics = MetricsObserver(registry, concurrency_limit=settings.worker.concurrency)
     observer = Observers(metrics, readiness, LogObserver(), *listeners)
 
-    async def set_up_publishing(session: Session) -> None:
-        with link_errors():
-            await (declare if settings.broker.declare else check)(session.channel, topology)
-
-    async def set_up_consuming(session: Session) -> None:
-        # Each link declares for itself: a queue that was deleted ends one link and leaves the other up.
-        await set_up_publishing(session)
-        # Without a way to publish a result no message may be taken.
-        await publish_link.session()
-        await consumer.start(session)
-
-    options = link_options_of(settings)
-    publish_link = Link(LinkRole.PUBLISH, options, set_up_publishing, observer, uniform)
-    consume_link = Link(LinkRole.CONSUME, options, set_up_consuming, observer, uniform)
+    topology_ready = _topology_step(settings)
+    publish_link = Link(LinkRole.PUBLISH, link_options_of(settings), topology_ready, observer, uniform)
     publisher = RabbitPublisher(publish_link, settings.broker.publish_timeout, clock, observer, new_id)
     async with (
         HttpxEndpoint(endpoint_options_of(settings), clock) as endpoint,
         AdminServer(settings.admin.host, settings.admin.port, registry, readiness) as admin,
     ):
-        caller = FirstTier(
-            endpoint=endpoint,
-            admission=ConcurrencyLimit(settings.worker.concurrency, drain),
-            drain=drain,
-            policy=retry_policy_of(settings),
-            clock=clock,
-            observer=observer,
-            uniform=uniform,
-            streak=ForbiddenStreak(),
-        )
-        reader = RequestReader(catalogue, settings.worker.max_message_bytes)
-        handler = Handler(reader, caller, clock, observer)
-        intake = Intake(handler, Settler(publisher, topology, clock), drain, clock, observer, new_id)
-        consumer = RabbitConsumer(topology.requests, settings.worker.concurrency, intake.accept, observer)
+        caller = _first_tier(settings, endpoint, drain, clock, observer)
+        handler = Handler(RequestReader(catalogue, settings.worker.max_message_bytes), caller, clock, observer)
+        intake = Intake(handler, Settler(publisher, settings.topology, clock), drain, clock, observer, new_id)
+        consumer = RabbitConsumer(settings.topology.requests, settings.worker.concurrency, intake.accept, observer)
+
+        async def consuming(session: Session) -> None:
+            # Each link declares for itself: a queue that was deleted ends one link and leaves the other up.
+            await topology_ready(session)
+            # Without a way to publish a result no message may be taken.
+            await publish_link.session()
+            await consumer.start(session)
+
+        consume_link = Link(LinkRole.CONSUME, link_options_of(settings), consuming, observer, uniform)
         yield Worker(settings, drain, intake, consumer, (publish_link, consume_link), admin, observer, clock)
+
+
+def _topology_step(settings: Settings) -> Callable[[Session], Awaitable[None]]:
+    async def ready(session: Session) -> None:
+        with link_errors():
+            await (declare if settings.broker.declare else check)(session.channel, settings.topology)
+
+    return ready
+
+
+def _first_tier(settings: Settings, endpoint: Endpoint, drain: Drain, clock: Clock, observer: Observer) -> FirstTier:
+    return FirstTier(
+        endpoint=endpoint,
+        admission=ConcurrencyLimit(settings.worker.concurrency, drain),
+        drain=drain,
+        policy=retry_policy_of(settings),
+        clock=clock,
+        observer=observer,
+        uniform=uniform,
+        streak=ForbiddenStreak(),
+    )
