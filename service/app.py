@@ -12,12 +12,12 @@ from service.adapters.endpoint import EndpointOptions, HttpxEndpoint
 from service.adapters.first_tier import FirstTier
 from service.adapters.logs import LogObserver
 from service.adapters.metrics import MetricsObserver
+from service.adapters.rabbitmq.connect import link_options_of
 from service.adapters.rabbitmq.consumer import RabbitConsumer
 from service.adapters.rabbitmq.declare import check, declare
 from service.adapters.rabbitmq.errors import link_errors
-from service.adapters.rabbitmq.link import Link, LinkOptions, Session
+from service.adapters.rabbitmq.link import Link, Session
 from service.adapters.rabbitmq.publisher import RabbitPublisher
-from service.adapters.rabbitmq.tls import ssl_context
 from service.adapters.rabbitmq.tolerant_decoding import tolerate_odd_properties
 from service.adapters.system import SystemClock, new_id, uniform
 from service.core.admission import ConcurrencyLimit
@@ -54,22 +54,11 @@ class Worker:
     drain: Drain
     intake: Intake
     consumer: RabbitConsumer
-    links: tuple[Link, ...]
+    publish_link: Link
+    consume_link: Link
     admin: AdminServer
     observer: Observer
     clock: Clock
-
-
-def link_options_of(settings: Settings) -> LinkOptions:
-    """Tell how to reach the broker."""
-    broker = settings.broker
-    return LinkOptions(
-        url=broker.url,
-        heartbeat=round(broker.heartbeat),
-        connect_timeout=broker.connect_timeout,
-        reconnect_cap=broker.reconnect_cap,
-        ssl_context=ssl_context(broker.ca_file, broker.cert_file, broker.key_file),
-    )
 
 
 def endpoint_options_of(settings: Settings) -> EndpointOptions:
@@ -100,6 +89,7 @@ async def assemble(settings: Settings, *listeners: Observer) -> AsyncIterator[Wo
 
     Raises:
         CatalogueError: the model catalogue cannot be read.
+        CertificateError: a certificate file cannot be used.
         AdminPortError: the admin port cannot be opened.
     """
     tolerate_odd_properties()
@@ -112,7 +102,8 @@ async def assemble(settings: Settings, *listeners: Observer) -> AsyncIterator[Wo
     observer = Observers(metrics, readiness, LogObserver(), *listeners)
 
     topology_ready = _topology_step(settings)
-    publish_link = Link(LinkRole.PUBLISH, link_options_of(settings), topology_ready, observer, uniform)
+    link_options = link_options_of(settings.broker)
+    publish_link = Link(LinkRole.PUBLISH, link_options, topology_ready, observer, uniform)
     publisher = RabbitPublisher(publish_link, settings.broker.publish_timeout, clock, observer, new_id)
     async with (
         HttpxEndpoint(endpoint_options_of(settings), clock) as endpoint,
@@ -130,8 +121,8 @@ async def assemble(settings: Settings, *listeners: Observer) -> AsyncIterator[Wo
             await publish_link.session()
             await consumer.start(session)
 
-        consume_link = Link(LinkRole.CONSUME, link_options_of(settings), consuming, observer, uniform)
-        yield Worker(settings, drain, intake, consumer, (publish_link, consume_link), admin, observer, clock)
+        consume_link = Link(LinkRole.CONSUME, link_options, consuming, observer, uniform)
+        yield Worker(settings, drain, intake, consumer, publish_link, consume_link, admin, observer, clock)
 
 
 def _topology_step(settings: Settings) -> Callable[[Session], Awaitable[None]]:

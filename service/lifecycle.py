@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from enum import IntEnum
 
 from service.adapters.loop_lag import watch_loop_lag
+from service.adapters.rabbitmq.blocked import watch_blocked
 from service.app import Worker
 from service.core.drain import Drain
 from service.core.facts import DrainStarted
@@ -34,7 +35,9 @@ async def run(worker: Worker) -> ExitStatus:
     """
     with _signals_begin(worker.drain):
         supervised = [
-            *(_supervise(link.run(), f"link {number}") for number, link in enumerate(worker.links)),
+            _supervise(worker.publish_link.run(), "publish link"),
+            _supervise(worker.consume_link.run(), "consume link"),
+            _supervise(watch_blocked(worker.publish_link, worker.observer), "broker blocked"),
             _supervise(watch_loop_lag(worker.observer, worker.clock), "loop lag"),
         ]
         stop = asyncio.create_task(worker.drain.wait(), name="drain signal")

@@ -1,10 +1,15 @@
-from collections.abc import AsyncIterator, Generator
+import os
+from collections.abc import AsyncIterator, Generator, Iterator
 from contextlib import ExitStack
 from uuid import uuid4
 
 import pytest
 
-from service.private_broker import Broker, NoBrokerError, private_broker
+from service.private_broker import Broker, NoBrokerError, Node, private_broker, private_node
+from service.private_broker.broker import PassedOverError
+from service.private_broker.container import engine_answers
+from service.private_broker.given import VARIABLE
+from service.private_broker.installation import SYSTEM_PATHS, Installation, find_installation
 from tests.support.broker import BROKER_LINES, Amqp, amqp_client, announce, entered, remove_topology
 
 BROKER = pytest.StashKey[Broker | NoBrokerError]()
@@ -62,3 +67,55 @@ async def prefix(broker_url: str) -> AsyncIterator[str]:
 async def amqp(broker_url: str) -> AsyncIterator[Amqp]:
     async with amqp_client(broker_url) as amqp:
         yield amqp
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out the private node where another broker is in use and RabbitMQ is not installed, and say so.
+
+    On every other machine these tests run: they install RabbitMQ, or fail.
+    """
+    of_the_node = [item for item in items if "installation" in getattr(item, "fixturenames", ())]
+    if not of_the_node or _rabbitmq_is_installed() or not _another_broker_is_in_use():
+        return
+    items[:] = [item for item in items if item not in of_the_node]
+    config.hook.pytest_deselected(items=of_the_node)
+    config.stash.setdefault(BROKER_LINES, []).append(
+        f"{len(of_the_node)} tests of the private node left out: this run has another broker, "
+        "and rabbitmq-server is not installed"
+    )
+
+
+def _rabbitmq_is_installed() -> bool:
+    try:
+        _installed()
+    except PassedOverError:
+        return False
+    return True
+
+
+def _installed() -> Installation:
+    return find_installation(f"{os.environ['PATH']}:{SYSTEM_PATHS}")
+
+
+def _another_broker_is_in_use() -> bool:
+    return bool(os.environ.get(VARIABLE)) or engine_answers()
+
+
+@pytest.fixture(scope="session")
+def private(pytestconfig: pytest.Config) -> Iterator[Node]:
+    """One node for the tests that stop and start it."""
+    context = private_node(lambda line: announce(pytestconfig, line), configuration={"consumer_timeout": "20000"})
+    with entered(context) as node:
+        yield node
+
+
+@pytest.fixture
+def installation(private: Node) -> Installation:
+    return _installed()
+
+
+@pytest.fixture
+async def node(private: Node, installation: Installation) -> Node:
+    """The node, up, whatever an earlier test did to it."""
+    await private.start()
+    return private

@@ -11,6 +11,7 @@ from service.adapters.redaction import redact, traceback_without_messages
 from service.core.call import Accepted, CallResult, result_class
 from service.core.contract import VideoRequest
 from service.core.facts import (
+    BrokerBlocked,
     CallEnded,
     ConsumerActive,
     DefectFound,
@@ -115,7 +116,7 @@ class LogObserver:
                 self._request(fact)
             case CallEnded() | RetryPlanned():
                 self._call(fact)
-            case LinkUp() | LinkDown() | ConsumerActive() | Published():
+            case LinkUp() | LinkDown() | ConsumerActive() | BrokerBlocked() | Published():
                 self._broker(fact)
             case DrainStarted(in_flight=in_flight):
                 self._log.info("drain started", in_flight=in_flight)
@@ -133,7 +134,7 @@ class LogObserver:
                 self._log.info("request settled", **_settled(fact))
             case SettlementAbandoned(request_id=request_id, outcome=outcome):
                 self._log.error(
-                    "request left unsettled, its message stays with the broker",
+                    "request ended without a reply",
                     request_id=request_id,
                     **(_outcome(outcome) if outcome else {}),
                 )
@@ -160,7 +161,7 @@ class LogObserver:
                     delay=_rounded(fact.delay),
                 )
 
-    def _broker(self, fact: LinkUp | LinkDown | ConsumerActive | Published) -> None:
+    def _broker(self, fact: LinkUp | LinkDown | ConsumerActive | BrokerBlocked | Published) -> None:
         match fact:
             case LinkUp(role=role, first=first):
                 self._log.info("broker connected" if first else "broker connected again", role=role.value)
@@ -170,6 +171,10 @@ class LogObserver:
                 self._log.info("consumer active")
             case ConsumerActive():
                 self._log.warning("consumer ended")
+            case BrokerBlocked(blocked=True):
+                self._log.warning("broker holds publishes back: it has a memory or disk alarm")
+            case BrokerBlocked():
+                self._log.info("broker takes publishes again")
             case Published(attempt=attempt, seconds=seconds):
                 self._log.debug("publish ended", attempt=attempt.value, seconds=_rounded(seconds))
 
@@ -198,8 +203,8 @@ def _outcome(outcome: Outcome) -> dict[str, object]:
             return {**named, "attempts": 0, "problems": len(problems), "fields": sorted(wrong)}
         case Expired(deadline=deadline, attempts=attempts):
             return {**named, "attempts": attempts, "deadline": deadline.isoformat()}
-        case Defect(called=called, attempts=attempts):
-            return {**named, "attempts": attempts, "called": called}
+        case Defect(called=called):
+            return {**named, "called": called}
         case Interrupted(attempts=attempts):
             return {**named, "attempts": attempts}
         case Rejected() | RateLimited() | Unavailable() | BlockedOut() | InDoubt():

@@ -21,6 +21,7 @@ from prometheus_client import (
 from service.adapters.version import installed_version
 from service.core.call import ResultClass, result_class
 from service.core.facts import (
+    BrokerBlocked,
     CallEnded,
     ConsumerActive,
     DefectFound,
@@ -71,7 +72,7 @@ class MetricsObserver:
                 self._requests.notify(fact)
             case CallEnded() | RetryPlanned():
                 self._endpoint.notify(fact)
-            case Published() | LinkUp() | LinkDown() | ConsumerActive():
+            case Published() | LinkUp() | LinkDown() | ConsumerActive() | BrokerBlocked():
                 self._broker.notify(fact)
             case LoopLag() | DrainStarted():
                 self._process.notify(fact)
@@ -171,9 +172,12 @@ class _Broker:
         self._reconnects = Counter(
             "videogen_broker_reconnects_total", "Connections made again after a loss.", registry=registry
         )
+        self._blocked = Gauge(
+            "videogen_broker_blocked", "1: the broker holds publishes back (memory or disk alarm).", registry=registry
+        )
         self._consumer = Gauge("videogen_consumer_active", "1: the broker confirmed the consumer.", registry=registry)
 
-    def notify(self, fact: Published | LinkUp | LinkDown | ConsumerActive) -> None:
+    def notify(self, fact: Published | LinkUp | LinkDown | ConsumerActive | BrokerBlocked) -> None:
         match fact:
             case Published(attempt=attempt, seconds=seconds, is_result=is_result):
                 if attempt is PublishAttempt.LOST:
@@ -189,6 +193,8 @@ class _Broker:
                 self._connected[role].set(0)
                 if role is LinkRole.CONSUME:
                     self._consumer.set(0)
+            case BrokerBlocked(blocked=blocked):
+                self._blocked.set(int(blocked))
             case ConsumerActive(active=active):
                 self._consumer.set(int(active))
 

@@ -85,7 +85,7 @@ class Joined:
 
 @dataclass(frozen=True, slots=True)
 class SettlementAbandoned:
-    """A request was not settled and will not be: its message stays with the broker.
+    """A request ended without a reply: the drain ran out of time, or a defect stood in the way.
 
     `outcome` is None while the request was still being worked on. A `Submitted` outcome here is a paid task
     whose result nobody has got, so its task id must be logged.
@@ -137,6 +137,13 @@ class ConsumerActive:
 
 
 @dataclass(frozen=True, slots=True)
+class BrokerBlocked:
+    """The broker began or ceased to hold our publishes back (memory or disk alarm)."""
+
+    blocked: bool
+
+
+@dataclass(frozen=True, slots=True)
 class DrainStarted:
     """The worker stops taking messages; `in_flight` requests are still worked on."""
 
@@ -162,6 +169,7 @@ Fact = (
     | LinkUp
     | LinkDown
     | ConsumerActive
+    | BrokerBlocked
     | DrainStarted
     | LoopLag
 )

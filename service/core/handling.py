@@ -63,7 +63,7 @@ class Handler:
                     return Handled(await self._place(call, deadline), warnings)
         except Exception as error:  # noqa: BLE001 - the last boundary before a message would be lost
             self._observer.notify(DefectFound(identity.request_id, error))
-            return Handled(Defect(called=called, attempts=0), warnings)
+            return Handled(Defect(called=called), warnings)
 
     async def _place(self, call: Call, deadline: datetime | None) -> Outcome:
         placed = await self._caller.place(call, deadline)

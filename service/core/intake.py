@@ -102,11 +102,9 @@ class Intake:
                 job.handled = await self._handler.handle(job.first.incoming.delivery, identity)
             settlement = settle(job.handled, identity.request_id, self._clock.now())
             parked = await self._settler.settle(settlement, job.copies)
-        except Exception as error:  # noqa: BLE001 - a defect here must not leave the request unnamed
+        except Exception as error:  # noqa: BLE001 - a defect here must leave no request unsettled and unnamed
             self._observer.notify(DefectFound(identity.request_id, error))
-            self._observer.notify(
-                SettlementAbandoned(identity.request_id, job.handled.outcome if job.handled else None)
-            )
+            await self._rescue(job)
             return
         finally:
             # No await between the last ack and this: a copy that arrives later starts afresh.
@@ -121,3 +119,14 @@ class Intake:
                 parked=parked,
             )
         )
+
+    async def _rescue(self, job: _Job) -> None:
+        request_id = job.first.identity.request_id
+        outcome = job.handled.outcome if job.handled else None
+        self._observer.notify(SettlementAbandoned(request_id, outcome))
+        if job.handled is None:
+            return
+        try:
+            await self._settler.rescue(job.handled, job.copies)
+        except Exception as error:  # noqa: BLE001 - the message stays with the broker
+            self._observer.notify(DefectFound(request_id, error))

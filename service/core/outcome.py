@@ -84,7 +84,6 @@ class Defect:
     """The worker itself failed. `called` is false only where provably no call was made."""
 
     called: bool
-    attempts: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from service.core.facts import ConsumerActive, DrainStarted, Fact, LinkDown, LinkRole, LinkUp
+from service.core.facts import BrokerBlocked, ConsumerActive, DrainStarted, Fact, LinkDown, LinkRole, LinkUp
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +25,7 @@ class ReadinessObserver:
     def __init__(self) -> None:
         self._connected = dict.fromkeys(LinkRole, False)
         self._consuming = False
+        self._blocked = False
         self._draining = False
 
     def notify(self, fact: Fact) -> None:
@@ -38,6 +39,8 @@ class ReadinessObserver:
                 self._consuming = self._consuming and role is not LinkRole.CONSUME
             case ConsumerActive(active=active):
                 self._consuming = active
+            case BrokerBlocked(blocked=blocked):
+                self._blocked = blocked
             case DrainStarted():
                 self._draining = True
             case _:
@@ -48,7 +51,10 @@ class ReadinessObserver:
         reasons = [f"the broker connection for '{role}' is down" for role, up in self._connected.items() if not up]
         if not self._consuming:
             reasons.append("the broker has not confirmed the consumer")
+        if self._blocked:
+            reasons.append("the broker holds publishes back (memory or disk alarm)")
         if self._draining:
             reasons.append("the worker is draining")
         details = {f"{role}_connected": up for role, up in self._connected.items()}
-        return Readiness(tuple(reasons), {**details, "consuming": self._consuming, "draining": self._draining})
+        details |= {"consuming": self._consuming, "broker_blocked": self._blocked, "draining": self._draining}
+        return Readiness(tuple(reasons), details)

@@ -4,8 +4,10 @@ from dataclasses import replace
 from datetime import datetime
 
 from service.core.delivery import Delivery, Identity
+from service.core.instant import rfc3339
+from service.core.outcome import Outcome, Submitted
 from service.core.outgoing import Outgoing, Route
-from service.core.result import RESULT_TYPE, FailedResult, Result
+from service.core.result import RESULT_TYPE, ErrorCode, FailedResult, Result
 from service.core.topology import Topology
 from service.core.trace import trace_headers
 
@@ -18,7 +20,7 @@ def reply_message(
     result: Result, delivery: Delivery, identity: Identity, topology: Topology, now: datetime
 ) -> Outgoing:
     """Address a result to its producer, or to the default results queue where no `reply_to` was given."""
-    route = Route("", delivery.reply_to) if delivery.reply_to else results_route(result, topology)
+    route = Route("", delivery.reply_to) if delivery.reply_to else _results_route(result, topology)
     return Outgoing(
         route=route,
         body=result.model_dump_json().encode(),
@@ -30,8 +32,7 @@ def reply_message(
     )
 
 
-def results_route(result: Result, topology: Topology) -> Route:
-    """Name the default home of a result, for requests without `reply_to`."""
+def _results_route(result: Result, topology: Topology) -> Route:
     return Route(topology.exchange, f"result.{result.status}")
 
 
@@ -54,7 +55,7 @@ def dead_message(
         "x-error-code": str(result.error.code),
         "x-error-message": result.error.message[:_HEADER_LIMIT],
         "x-attempts": result.attempts,
-        "x-first-seen": first_seen(delivery, now),
+        "x-first-seen": _first_seen(delivery, now),
         "x-request-id": identity.request_id,
     }
     if delivery.reply_to:
@@ -70,7 +71,32 @@ def dead_message(
     )
 
 
-def first_seen(delivery: Delivery, now: datetime) -> str:
-    """Tell when the worker first saw the request: from its header where an earlier worker wrote it."""
+def defect_message(
+    outcome: Outcome, delivery: Delivery, identity: Identity, topology: Topology, now: datetime
+) -> Outgoing:
+    """Copy a request whose settlement failed on a defect, with plain headers alone: what failed may be any of its own.
+
+    A task that was paid for is named in `x-task-id`.
+    """
+    headers: dict[str, object] = {
+        "x-error-code": str(ErrorCode.INTERNAL),
+        "x-error-message": "The worker failed to settle this request. Look for its request_id in the log.",
+        "x-first-seen": rfc3339(now),
+        "x-request-id": identity.request_id,
+    }
+    if isinstance(outcome, Submitted):
+        headers["x-task-id"] = outcome.task_id
+    return Outgoing(
+        route=Route("", topology.dead),
+        body=delivery.body,
+        content_type=None,
+        correlation_id=None,
+        timestamp=now,
+        headers=headers,
+    )
+
+
+def _first_seen(delivery: Delivery, now: datetime) -> str:
+    # From its header, where an earlier worker saw it before.
     seen = delivery.headers.get("x-first-seen")
-    return seen if isinstance(seen, str) else now.isoformat()
+    return seen if isinstance(seen, str) else rfc3339(now)

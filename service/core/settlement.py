@@ -8,6 +8,7 @@ from datetime import datetime
 
 from service.core.call import Answer
 from service.core.contract import FieldProblem
+from service.core.instant import rfc3339
 from service.core.outcome import (
     BlockedOut,
     Defect,
@@ -36,7 +37,7 @@ class ReplyThenAck:
 
 
 @dataclass(frozen=True, slots=True)
-class ReplyBuryThenAck:
+class ReplyDeadLetterThenAck:
     """Publish the result, keep a copy of the request in the dead-letter queue, then ack the message."""
 
     result: FailedResult
@@ -47,11 +48,13 @@ class HandBack:
     """Publish nothing and give the message back to its queue: another worker, or a later run, takes it."""
 
 
-Settlement = ReplyThenAck | ReplyBuryThenAck | HandBack
+Settlement = ReplyThenAck | ReplyDeadLetterThenAck | HandBack
 
 
 def settle(handled: Handled, request_id: str, now: datetime) -> Settlement:
     """Decide what becomes of a request: its reply and its message."""
+    # Producers parse these stamps; whole seconds keep one form for all of them.
+    stamp = now.replace(microsecond=0)
     match handled.outcome:
         case Submitted(task_id=task_id, model=model, attempts=attempts):
             submitted = SubmittedResult(
@@ -59,7 +62,7 @@ def settle(handled: Handled, request_id: str, now: datetime) -> Settlement:
                 task_id=task_id,
                 model=model,
                 attempts=attempts,
-                submitted_at=now,
+                submitted_at=stamp,
                 warnings=handled.warnings,
             )
             return ReplyThenAck(submitted)
@@ -68,19 +71,21 @@ def settle(handled: Handled, request_id: str, now: datetime) -> Settlement:
         case failure:
             failed = FailedResult(
                 request_id=request_id,
-                attempts=attempts_of(failure),
-                failed_at=now,
+                attempts=_attempts_of(failure),
+                failed_at=stamp,
                 warnings=handled.warnings,
                 error=_error_of(failure),
             )
-            return ReplyBuryThenAck(failed)
+            return ReplyDeadLetterThenAck(failed)
 
 
-def attempts_of(failure: Failure) -> int:
+def _attempts_of(failure: Failure) -> int:
     """Tell how many calls were made before the failure."""
     match failure:
         case Malformed() | Invalid():
             return 0
+        case Defect(called=called):
+            return int(called)
         case _:
             return failure.attempts
 
@@ -93,7 +98,7 @@ def _error_of(failure: Failure) -> ResultError:
             return _error(ErrorCode.INVALID_REQUEST, _invalid_message(problems), details=problems)
         case Expired(deadline=deadline):
             message = (
-                f"The deadline {deadline.isoformat()} passed before the endpoint accepted a call. "
+                f"The deadline {rfc3339(deadline)} passed before the endpoint accepted a call. "
                 "Send the request again with a later deadline."
             )
             return _error(ErrorCode.EXPIRED, message, retryable=True)

@@ -4,11 +4,12 @@ from collections import deque
 from dataclasses import dataclass
 
 from service.core.delivery import Identity
+from service.core.outcome import Handled
 from service.core.outgoing import PublishVerdict
 from service.core.ports import Clock, Incoming, Publisher
-from service.core.replies import dead_message, reply_message, undelivered_message
+from service.core.replies import dead_message, defect_message, reply_message, undelivered_message
 from service.core.result import FailedResult, Result
-from service.core.settlement import HandBack, ReplyBuryThenAck, ReplyThenAck, Settlement
+from service.core.settlement import HandBack, ReplyDeadLetterThenAck, ReplyThenAck, Settlement
 from service.core.topology import Topology
 
 
@@ -40,10 +41,23 @@ class Settler:
                 return False
             case ReplyThenAck(result=result):
                 return await self._reply_and_ack(result, copies)
-            case ReplyBuryThenAck(result=failed):
-                return await self._reply_and_ack(failed, copies, bury=failed)
+            case ReplyDeadLetterThenAck(result=failed):
+                return await self._reply_and_ack(failed, copies, failed=failed)
 
-    async def _reply_and_ack(self, result: Result, copies: deque[Copy], bury: FailedResult | None = None) -> bool:
+    async def rescue(self, handled: Handled, copies: deque[Copy]) -> None:
+        """Dead-letter a request whose settlement failed on a defect, then ack it.
+
+        Left unacked, it would be delivered, and called, again.
+        """
+        copy = copies[0]
+        await self._publisher.keep(
+            defect_message(handled.outcome, copy.incoming.delivery, copy.identity, self._topology, self._clock.now())
+        )
+        while copies:
+            await copies[0].incoming.ack()
+            copies.popleft()
+
+    async def _reply_and_ack(self, result: Result, copies: deque[Copy], failed: FailedResult | None = None) -> bool:
         # A redelivered copy has the address of the first and needs no reply of its own; a duplicate that
         # another producer published has another address, and its producer waits too.
         answered: set[tuple[str | None, str]] = set()
@@ -53,14 +67,14 @@ class Settler:
             if _address(copy) not in answered:
                 parked |= await self._reply(result, copy)
                 answered.add(_address(copy))
-            if bury is not None:
-                await self._bury(bury, copy)
-                bury = None
+            if failed is not None:
+                await self._dead_letter(failed, copy)
+                failed = None
             await copy.incoming.ack()
             copies.popleft()
         return parked
 
-    async def _bury(self, result: FailedResult, copy: Copy) -> None:
+    async def _dead_letter(self, result: FailedResult, copy: Copy) -> None:
         now = self._clock.now()
         await self._publisher.keep(dead_message(result, copy.incoming.delivery, copy.identity, self._topology, now))
 

@@ -16,6 +16,7 @@ from service.core.call import (
 )
 from service.core.contract import FieldProblem
 from service.core.facts import (
+    BrokerBlocked,
     CallEnded,
     ConsumerActive,
     DefectFound,
@@ -88,7 +89,7 @@ OUTCOMES: tuple[Outcome, ...] = (
     Unavailable(ANSWER, 3),
     BlockedOut(ANSWER, 4),
     InDoubt(ANSWER, 5),
-    Defect(called=True, attempts=1),
+    Defect(called=True),
     Interrupted(0),
 )
 RESULTS: tuple[CallResult, ...] = (
@@ -112,6 +113,8 @@ EVERY_FACT: tuple[Fact, ...] = (
     *(LinkUp(role, first) for role in LinkRole for first in (True, False)),
     *(LinkDown(role, f"refused for {PASSWORD} and {KEY}", 1.0) for role in LinkRole),
     ConsumerActive(active=True),
+    BrokerBlocked(blocked=True),
+    BrokerBlocked(blocked=False),
     ConsumerActive(active=False),
     DrainStarted(3),
     LoopLag(0.0),

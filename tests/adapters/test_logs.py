@@ -13,6 +13,7 @@ from service.adapters.logs import LogObserver, configure_logging
 from service.core.call import Accepted, Answer, Blocked
 from service.core.contract import FieldProblem
 from service.core.facts import (
+    BrokerBlocked,
     CallEnded,
     ConsumerActive,
     DefectFound,
@@ -167,6 +168,8 @@ def test_a_lost_link_says_why_and_when_the_next_try_is() -> None:
         (LinkUp(LinkRole.PUBLISH, first=True), "info"),
         (ConsumerActive(active=True), "info"),
         (ConsumerActive(active=False), "warning"),
+        (BrokerBlocked(blocked=True), "warning"),
+        (BrokerBlocked(blocked=False), "info"),
         (LoopLag(1.0), "warning"),
         (CallEnded("request-1", Blocked(Answer(401)), 0.5, 1), "debug"),
         (Published(PublishAttempt.CONFIRMED, 0.1, is_result=True), "debug"),

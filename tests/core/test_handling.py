@@ -158,7 +158,7 @@ async def test_warnings_of_the_reader_reach_the_reply() -> None:
 async def test_a_reader_that_crashes_is_a_defect_without_a_call() -> None:
     scene = Scene(ScriptedCaller(), BrokenReader(CATALOGUE, max_bytes=1000))
 
-    assert await scene.handle(_delivery()) == Handled(Defect(called=False, attempts=0))
+    assert await scene.handle(_delivery()) == Handled(Defect(called=False))
     (defect,) = scene.observer.of(DefectFound)
     assert defect.request_id == "r-1"
     assert isinstance(defect.error, ZeroDivisionError)
@@ -168,7 +168,7 @@ async def test_a_reader_that_crashes_is_a_defect_without_a_call() -> None:
 async def test_a_caller_that_crashes_is_a_defect_that_may_have_called() -> None:
     scene = Scene(ScriptedCaller(ZeroDivisionError()))
 
-    assert await scene.handle(_delivery()) == Handled(Defect(called=True, attempts=0))
+    assert await scene.handle(_delivery()) == Handled(Defect(called=True))
     assert len(scene.observer.of(DefectFound)) == 1
 
 

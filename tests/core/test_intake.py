@@ -272,13 +272,28 @@ async def test_a_defect_in_the_settlement_is_named_and_does_not_stop_others() ->
     sound = scene.accept("r-2")
     await scene.finished()
 
-    assert broken.verdict is None
-    assert sound.verdict is Verdict.ACKED
+    (dead,) = scene.publisher.at(DEAD)
+    assert dead.headers is not None
+    assert (dead.headers["x-request-id"], dead.headers["x-task-id"]) == ("r-1", "task-1")
+    assert (broken.verdict, sound.verdict) == (Verdict.ACKED, Verdict.ACKED)
     assert scene.observer.of(DefectFound) == [DefectFound("r-1", error)]
     assert scene.observer.of(SettlementAbandoned) == [
         SettlementAbandoned("r-1", Submitted("task-1", "wan", attempts=1))
     ]
     assert [settled.request_id for settled in scene.observer.of(Settled)] == ["r-2"]
+    assert scene.intake.in_flight == 0
+
+
+async def test_a_request_that_not_even_the_dead_letter_queue_takes_stays_with_the_broker() -> None:
+    scene = Scene()
+    scene.publisher.refuse(ANSWERS, ZeroDivisionError())
+    scene.publisher.refuse(DEAD, ZeroDivisionError())
+
+    incoming = scene.accept("r-1")
+    await scene.finished()
+
+    assert incoming.verdict is None
+    assert [found.request_id for found in scene.observer.of(DefectFound)] == ["r-1", "r-1"]
     assert scene.intake.in_flight == 0
 
 

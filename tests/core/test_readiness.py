@@ -1,6 +1,6 @@
 import pytest
 
-from service.core.facts import ConsumerActive, DrainStarted, Fact, LinkDown, LinkRole, LinkUp, LoopLag
+from service.core.facts import BrokerBlocked, ConsumerActive, DrainStarted, Fact, LinkDown, LinkRole, LinkUp, LoopLag
 from service.core.readiness import ReadinessObserver
 
 UP: tuple[Fact, ...] = (
@@ -34,6 +34,7 @@ def test_both_links_and_the_consumer_make_it_ready() -> None:
         "consume_connected": True,
         "publish_connected": True,
         "consuming": True,
+        "broker_blocked": False,
         "draining": False,
     }
 
@@ -47,6 +48,7 @@ def test_it_is_not_ready_while_one_of_them_is_missing(missing: Fact) -> None:
     ("fact", "reasons"),
     [
         (LinkDown(LinkRole.PUBLISH, "reset", 1.0), ("the broker connection for 'publish' is down",)),
+        (BrokerBlocked(blocked=True), ("the broker holds publishes back (memory or disk alarm)",)),
         (ConsumerActive(active=False), ("the broker has not confirmed the consumer",)),
         (DrainStarted(in_flight=3), ("the worker is draining",)),
         (

@@ -6,7 +6,7 @@ import pytest
 
 from service.core.delivery import Delivery, Identity
 from service.core.outgoing import Outgoing, Route
-from service.core.replies import dead_message, first_seen, reply_message, undelivered_message
+from service.core.replies import dead_message, reply_message, undelivered_message
 from service.core.result import Charged, ErrorCode, FailedResult, Result, ResultError, SubmittedResult
 from service.core.topology import Topology
 
@@ -131,9 +131,12 @@ def test_a_long_error_is_cut_in_the_header() -> None:
     ("header", "seen"),
     [
         ("2025-01-01T00:00:00+00:00", "2025-01-01T00:00:00+00:00"),
-        (None, "2026-01-01T00:00:00+00:00"),
-        (17, "2026-01-01T00:00:00+00:00"),
+        (None, "2026-01-01T00:00:00Z"),
+        (17, "2026-01-01T00:00:00Z"),
     ],
 )
 def test_the_first_sight_is_that_of_an_earlier_worker(header: object, seen: str) -> None:
-    assert first_seen(Delivery(b"", headers={"x-first-seen": header}), NOW) == seen
+    dead = dead_message(FAILED, Delivery(b"", headers={"x-first-seen": header}), IDENTITY, TOPOLOGY, NOW)
+
+    assert dead.headers is not None
+    assert dead.headers["x-first-seen"] == seen

@@ -22,7 +22,7 @@ from service.core.outcome import (
     Submitted,
     Unavailable,
 )
-from service.core.settlement import HandBack, ReplyBuryThenAck, ReplyThenAck, settle
+from service.core.settlement import HandBack, ReplyDeadLetterThenAck, ReplyThenAck, settle
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -72,7 +72,7 @@ FAILURES: list[tuple[Failure, int, dict[str, object]]] = [
         2,
         _error(
             "expired",
-            "The deadline 2025-12-31T23:00:00+00:00 passed before the endpoint accepted a call. "
+            "The deadline 2025-12-31T23:00:00Z passed before the endpoint accepted a call. "
             "Send the request again with a later deadline.",
             retryable=True,
         ),
@@ -131,14 +131,14 @@ FAILURES: list[tuple[Failure, int, dict[str, object]]] = [
             upstream=(504, "", None),
         ),
     ),
-    (Defect(called=True, attempts=0), 0, _error("internal", OPERATOR, charged="unknown")),
-    (Defect(called=False, attempts=0), 0, _error("internal", OPERATOR, charged="no")),
+    (Defect(called=True), 1, _error("internal", OPERATOR, charged="unknown")),
+    (Defect(called=False), 0, _error("internal", OPERATOR, charged="no")),
 ]
 
 
 def _failed_body(failure: Failure, warnings: tuple[str, ...] = ()) -> object:
     match settle(Handled(failure, warnings), "r-1", NOW):
-        case ReplyBuryThenAck(result):
+        case ReplyDeadLetterThenAck(result):
             return json.loads(result.model_dump_json())
         case other:
             pytest.fail(f"a failure is replied to and buried, not {other}")
@@ -190,14 +190,14 @@ def test_the_table_above_names_every_outcome() -> None:
         Unavailable(Answer(), attempts=1),
         BlockedOut(Answer(), attempts=1),
         InDoubt(Answer(), attempts=1),
-        Defect(called=True, attempts=0),
+        Defect(called=True),
     ],
     ids=lambda failure: type(failure).__name__,
 )
 def test_an_error_without_upstream_words_still_says_what_to_do(failure: Failure) -> None:
     settlement = settle(Handled(failure), "r-1", NOW)
 
-    assert isinstance(settlement, ReplyBuryThenAck)
+    assert isinstance(settlement, ReplyDeadLetterThenAck)
     message = settlement.result.error.message
     assert any(verb in message for verb in (" Send ", " Change ", " Ask ", " Look "))
     assert "()" not in message
@@ -209,7 +209,7 @@ def test_a_long_list_of_wrong_fields_is_shortened_in_the_message_only() -> None:
 
     settlement = settle(Handled(Invalid(problems)), "r-1", NOW)
 
-    assert isinstance(settlement, ReplyBuryThenAck)
+    assert isinstance(settlement, ReplyDeadLetterThenAck)
     error = settlement.result.error
     assert error.message == "f0: is unknown; f1: is unknown; f2: is unknown; and 2 more, see details"
     assert error.details == problems

@@ -166,7 +166,9 @@ class FakePublisher:
 
     async def keep(self, message: Outgoing) -> None:
         await self._reach(message.route, message)
-        # Only a queue of our own is published to in this way, and that is there or made again.
+        # Only a queue of our own is published to in this way: it is there or made again, unless a defect is scripted.
+        if isinstance(defect := self._refusals.get(message.route), Exception):
+            raise defect
         self.confirmed.append(message)
 
     async def _reach(self, route: Route, message: Outgoing) -> None:

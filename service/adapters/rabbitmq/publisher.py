@@ -9,6 +9,7 @@ from aio_pika import DeliveryMode, Message
 from aio_pika.abc import AbstractExchange
 from aio_pika.exceptions import ChannelNotFoundEntity, DeliveryError, PublishError
 
+from service.adapters.rabbitmq.blocked import is_blocked
 from service.adapters.rabbitmq.errors import LinkLost, link_errors
 from service.adapters.rabbitmq.headers import writable_headers
 from service.adapters.rabbitmq.link import Link, Session
@@ -17,7 +18,7 @@ from service.core.outgoing import Outgoing, PublishVerdict
 from service.core.ports import Clock, Observer
 from service.core.result import RESULT_TYPE
 
-APP_ID = "videogen-worker"
+_APP_ID = "videogen-worker"
 # A pseudo queue of one channel: https://www.rabbitmq.com/docs/direct-reply-to
 DIRECT_REPLY_TO = "amq.rabbitmq.reply-to."
 _NACK_TRIES = 4
@@ -85,7 +86,7 @@ class RabbitPublisher:
         publishing = asyncio.ensure_future(self._send(session, message, mandatory=not direct))
         try:
             while not (await asyncio.wait({publishing}, timeout=self._timeout))[0]:
-                if not await _is_blocked(session):
+                if not await is_blocked(session):
                     raise TimeoutError
         finally:
             publishing.cancel()
@@ -138,17 +139,5 @@ class RabbitPublisher:
             message_id=self._new_id(),
             timestamp=message.timestamp,
             type=message.type,
-            app_id=APP_ID,
+            app_id=_APP_ID,
         )
-
-
-async def _is_blocked(session: Session) -> bool:
-    transport = session.connection.transport
-    if transport is None:
-        return False
-    ready = asyncio.ensure_future(transport.ready())
-    try:
-        done, _ = await asyncio.wait({ready}, timeout=0)
-        return not done
-    finally:
-        ready.cancel()

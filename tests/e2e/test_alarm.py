@@ -1,0 +1,30 @@
+"""A memory alarm: the broker stops reading from connections that publish."""
+
+from service.adapters.rabbitmq.requester import open_requester
+from service.core.facts import BrokerBlocked, Settled
+from service.private_broker import Node
+from tests.e2e.test_requests import replies_of, request
+from tests.support.running import running_worker, settings_for, simulated_endpoint
+
+
+async def test_a_result_that_meets_a_memory_alarm_waits_for_its_end_and_comes_once(node: Node) -> None:
+    async with (
+        simulated_endpoint() as simulator,
+        running_worker(settings_for(node.url, "alarm", simulator.base_url)) as running,
+        open_requester(node.url, "alarm") as requester,
+    ):
+        await requester.send(request("a cat [sim: hold]"), "r1")
+        await simulator.record.wait_in_flight(1)
+        await node.run_ctl("set_vm_memory_high_watermark", "absolute", "1")
+        try:
+            simulator.release()
+            await running.facts.until(lambda: BrokerBlocked(blocked=True) in running.facts.facts)
+            assert running.facts.of(Settled) == []
+        finally:
+            await node.run_ctl("set_vm_memory_high_watermark", "0.4")
+        await running.facts.until(lambda: BrokerBlocked(blocked=False) in running.facts.facts)
+        (reply,) = await replies_of(requester, 1)
+        await running.facts.wait_for(Settled)
+
+        assert reply.body["status"] == "submitted"
+        assert len(simulator.record.posts) == 1
