@@ -1,5 +1,6 @@
 """The composition root: the only place that constructs the worker's parts."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -8,14 +9,15 @@ from prometheus_client import CollectorRegistry
 
 from service.adapters.admin import AdminServer
 from service.adapters.catalogue_file import load_catalogue
-from service.adapters.endpoint import EndpointOptions, HttpxEndpoint
+from service.adapters.endpoint import HttpxEndpoint
 from service.adapters.first_tier import FirstTier
 from service.adapters.logs import LogObserver
 from service.adapters.metrics import MetricsObserver
 from service.adapters.rabbitmq.connect import link_options_of
 from service.adapters.rabbitmq.consumer import RabbitConsumer
 from service.adapters.rabbitmq.declare import check, declare
-from service.adapters.rabbitmq.errors import link_errors
+from service.adapters.rabbitmq.direct_replies import DirectReplies
+from service.adapters.rabbitmq.errors import LinkLost, MissingObjectError, link_errors
 from service.adapters.rabbitmq.link import Link, Session
 from service.adapters.rabbitmq.publisher import RabbitPublisher
 from service.adapters.rabbitmq.tolerant_decoding import tolerate_odd_properties
@@ -61,20 +63,6 @@ class Worker:
     clock: Clock
 
 
-def endpoint_options_of(settings: Settings) -> EndpointOptions:
-    """Tell how to call the endpoint."""
-    endpoint = settings.endpoint
-    return EndpointOptions(
-        base_url=endpoint.base_url,
-        api_key=endpoint.api_key,
-        timeout=endpoint.timeout,
-        connect_timeout=endpoint.connect_timeout,
-        size_separator=endpoint.size_separator,
-        max_connections=settings.worker.concurrency,
-        response_limit=endpoint.response_limit,
-    )
-
-
 def retry_policy_of(settings: Settings) -> RetryPolicy:
     """Tell how the first tier retries."""
     retry = settings.retry
@@ -89,7 +77,8 @@ async def assemble(settings: Settings, *listeners: Observer) -> AsyncIterator[Wo
 
     Raises:
         CatalogueError: the model catalogue cannot be read.
-        CertificateError: a certificate file cannot be used.
+        CertificateError: a certificate file of the broker cannot be used.
+        EndpointConfigurationError: no call to the endpoint can be made.
         AdminPortError: the admin port cannot be opened.
     """
     tolerate_odd_properties()
@@ -104,11 +93,13 @@ async def assemble(settings: Settings, *listeners: Observer) -> AsyncIterator[Wo
     topology_ready = _topology_step(settings)
     link_options = link_options_of(settings.broker)
     publish_link = Link(LinkRole.PUBLISH, link_options, topology_ready, observer, uniform)
-    publisher = RabbitPublisher(publish_link, settings.broker.publish_timeout, clock, observer, new_id)
     async with (
-        HttpxEndpoint(endpoint_options_of(settings), clock) as endpoint,
+        DirectReplies(link_options) as direct_replies,
+        HttpxEndpoint(settings.endpoint, settings.worker.concurrency, clock) as endpoint,
         AdminServer(settings.admin.host, settings.admin.port, registry, readiness) as admin,
     ):
+        timeout = settings.broker.publish_timeout
+        publisher = RabbitPublisher(publish_link, direct_replies, timeout, clock, observer, new_id)
         caller = _first_tier(settings, endpoint, drain, clock, observer)
         handler = Handler(RequestReader(catalogue, settings.worker.max_message_bytes), caller, clock, observer)
         intake = Intake(handler, Settler(publisher, settings.topology, clock), drain, clock, observer, new_id)
@@ -126,9 +117,21 @@ async def assemble(settings: Settings, *listeners: Observer) -> AsyncIterator[Wo
 
 
 def _topology_step(settings: Settings) -> Callable[[Session], Awaitable[None]]:
+    was_ready = False
+
     async def ready(session: Session) -> None:
-        with link_errors():
-            await (declare if settings.broker.declare else check)(session.channel, settings.topology)
+        nonlocal was_ready
+        step = declare if settings.broker.declare else check
+        try:
+            with link_errors():
+                async with asyncio.timeout(settings.broker.publish_timeout):
+                    await step(session.channel, settings.topology)
+        except MissingObjectError as missing:
+            if not was_ready:
+                raise
+            # Whoever deleted it may make it again; until then the link keeps trying and says so.
+            raise LinkLost(str(missing)) from missing
+        was_ready = True
 
     return ready
 

@@ -5,23 +5,15 @@ import os
 import signal
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
-from enum import IntEnum
 
 from service.adapters.loop_lag import watch_loop_lag
 from service.adapters.rabbitmq.blocked import watch_blocked
 from service.app import Worker
 from service.core.drain import Drain
 from service.core.facts import DrainStarted
+from service.exit_status import ExitStatus
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
-
-
-class ExitStatus(IntEnum):
-    """What the process tells its supervisor."""
-
-    OK = 0
-    FAILED = 1
-    WRONG_SETTINGS = 2
 
 
 async def run(worker: Worker) -> ExitStatus:
@@ -41,14 +33,15 @@ async def run(worker: Worker) -> ExitStatus:
             _supervise(watch_loop_lag(worker.observer, worker.clock), "loop lag"),
         ]
         stop = asyncio.create_task(worker.drain.wait(), name="drain signal")
-        done, _ = await asyncio.wait({stop, *supervised}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({stop, *supervised}, return_when=asyncio.FIRST_COMPLETED)
         worker.drain.begin()
         status = await _drain(worker)
         for task in (stop, *supervised):
             task.cancel()
-        await asyncio.gather(stop, *supervised, return_exceptions=True)
-    for task in done - {stop}:
-        await task
+        await asyncio.wait({stop, *supervised})
+    for task in supervised:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            raise error
     return status
 
 

@@ -11,7 +11,7 @@ from prometheus_client.exposition import choose_encoder
 
 from service.core.readiness import Readiness
 
-PATHS = ("/livez", "/readyz", "/metrics")
+_PATHS = ("/livez", "/readyz", "/metrics")
 
 
 class AdminPortError(Exception):
@@ -90,7 +90,7 @@ async def _list_paths(request: web.Request, handler: Handler) -> web.StreamRespo
     try:
         return await handler(request)
     except web.HTTPNotFound:
-        return web.Response(status=404, text=f"nothing here; try {', '.join(PATHS)}\n")
+        return web.Response(status=404, text=f"nothing here; try {', '.join(_PATHS)}\n")
 
 
 def _advice(error: OSError, host: str, port: int) -> str:

@@ -1,13 +1,9 @@
-"""Turns facts into log lines on standard error. No line holds a payload or a secret."""
+"""Turns facts into log lines. No line holds a payload or a secret."""
 
-import logging
-import sys
 from dataclasses import fields
-from typing import TextIO
 
 import structlog
 
-from service.adapters.redaction import redact, traceback_without_messages
 from service.core.call import Accepted, CallResult, result_class
 from service.core.contract import VideoRequest
 from service.core.facts import (
@@ -42,65 +38,14 @@ from service.core.outcome import (
     Unavailable,
     outcome_label,
 )
-from service.settings import LogFormat, Settings, secret_texts
 
 ROOT = "service"
 """Loggers of this name and below are ours; all others are libraries and speak from WARNING up."""
 
-LONG_STALL = 1.0
+_LONG_STALL = 1.0
 """Seconds of loop lag that are worth a line: heartbeats and timeouts begin to suffer."""
 
 _REQUEST_FIELDS = frozenset(field.name for field in fields(VideoRequest))
-
-
-def configure_logging(settings: Settings, stream: TextIO | None = None) -> None:
-    """Send the lines of this process, the libraries' included, to one stream in one format.
-
-    Args:
-        settings: level and format, and the secrets that are masked wherever they turn up.
-        stream: where to write; None takes standard error, because standard output belongs to command results.
-    """
-    stream = stream or sys.stderr
-    handler = logging.StreamHandler(stream)
-    handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(
-            processors=[
-                structlog.processors.ExceptionRenderer(lambda info: traceback_without_messages(info[1])),
-                redact(secret_texts(settings)),
-                structlog.stdlib.add_logger_name,
-                structlog.stdlib.add_log_level,
-                structlog.processors.TimeStamper(fmt="iso", utc=True),
-                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                _renderer(settings.log.format, colors=stream.isatty()),
-            ]
-        )
-    )
-    level = logging.getLevelNamesMapping()[settings.log.level.upper()]
-    root = logging.getLogger()
-    root.handlers = [handler]
-    root.setLevel(max(level, logging.WARNING))
-    logging.getLogger(ROOT).setLevel(level)
-    logging.captureWarnings(capture=True)
-    structlog.configure(
-        processors=[
-            structlog.stdlib.filter_by_level,
-            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
-        ],
-        logger_factory=structlog.stdlib.LoggerFactory(),
-        wrapper_class=structlog.stdlib.BoundLogger,
-    )
-
-
-def _renderer(log_format: LogFormat, *, colors: bool) -> structlog.typing.Processor:
-    match log_format:
-        case LogFormat.JSON:
-            return structlog.processors.JSONRenderer()
-        case LogFormat.CONSOLE:
-            # The default formatter prints local variables, and with them the payload. `repr` defuses terminal
-            # escapes in an id that a producer chose.
-            return structlog.dev.ConsoleRenderer(
-                colors=colors, repr_native_str=True, exception_formatter=structlog.dev.plain_traceback
-            )
 
 
 class LogObserver:
@@ -121,7 +66,7 @@ class LogObserver:
             case DrainStarted(in_flight=in_flight):
                 self._log.info("drain started", in_flight=in_flight)
             case LoopLag(seconds=seconds):
-                if seconds >= LONG_STALL:
+                if seconds >= _LONG_STALL:
                     self._log.warning("event loop stalled", seconds=_rounded(seconds))
 
     def _request(self, fact: Settled | SettlementAbandoned | DefectFound | Received | Joined) -> None:

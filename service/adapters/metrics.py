@@ -18,6 +18,7 @@ from prometheus_client import (
     disable_created_metrics,
 )
 
+from service.adapters.loop_lag import INTERVAL
 from service.adapters.version import installed_version
 from service.core.call import ResultClass, result_class
 from service.core.facts import (
@@ -42,14 +43,14 @@ from service.core.facts import (
 )
 from service.core.outcome import OutcomeLabel, outcome_label
 
-BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0)
+_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0)
 """Seconds; one set for all, because a call may take anything from milliseconds to minutes."""
 
-LAG_WINDOW = 240
+_LAG_WINDOW = round(60 / INTERVAL)
 """Samples of which the largest is shown, a minute of them: a stall between two scrapes must not go unseen."""
 
 # A try that lost its connection has no verdict; it shows in the reconnects, and the next try is counted.
-COUNTED_ATTEMPTS = tuple(attempt for attempt in PublishAttempt if attempt is not PublishAttempt.LOST)
+_COUNTED_ATTEMPTS = tuple(attempt for attempt in PublishAttempt if attempt is not PublishAttempt.LOST)
 
 _Label = TypeVar("_Label", bound=StrEnum)
 
@@ -100,7 +101,7 @@ class _Requests:
         self._queue_wait = Histogram(
             "videogen_queue_wait_seconds",
             "From the producer's timestamp to delivery.",
-            buckets=BUCKETS,
+            buckets=_BUCKETS,
             registry=registry,
         )
         self._last_delivery = Gauge(
@@ -158,13 +159,13 @@ class _Broker:
             "videogen_results_published_total",
             "Tries to publish by how they ended.",
             "outcome",
-            COUNTED_ATTEMPTS,
+            _COUNTED_ATTEMPTS,
             registry,
         )
         self._seconds = Histogram(
             "videogen_publish_seconds",
             "From publish to the broker's verdict.",
-            buckets=BUCKETS,
+            buckets=_BUCKETS,
             registry=registry,
         )
         connected = Gauge("videogen_broker_connected", "1: connected.", ["role"], registry=registry)
@@ -201,7 +202,7 @@ class _Broker:
 
 class _Process:
     def __init__(self, registry: CollectorRegistry) -> None:
-        self._lags: deque[float] = deque([0.0], maxlen=LAG_WINDOW)
+        self._lags: deque[float] = deque([0.0], maxlen=_LAG_WINDOW)
         lag = Gauge(
             "videogen_event_loop_lag_seconds",
             "Latest that a timer ran in the last minute.",
@@ -230,5 +231,5 @@ def _counters(
 def _histograms(
     name: str, text: str, label: str, values: Iterable[_Label], registry: CollectorRegistry
 ) -> dict[_Label, Histogram]:
-    histogram = Histogram(name, text, [label], buckets=BUCKETS, registry=registry)
+    histogram = Histogram(name, text, [label], buckets=_BUCKETS, registry=registry)
     return {value: histogram.labels(value) for value in values}

@@ -71,37 +71,39 @@ async def _catalogue(settings: "Settings") -> str:
 
 
 async def _broker(settings: "Settings") -> str:
-    import aio_pika
-
     from service.adapters.rabbitmq import declare
+    from service.adapters.rabbitmq.connect import link_options_of, open_connection
     from service.adapters.rabbitmq.errors import LinkLost, TopologyError, link_errors
-    from service.app import link_options_of
+    from service.adapters.rabbitmq.tls import CertificateError
     from service.settings import masked_url
 
-    options = link_options_of(settings)
-    url = options.url.get_secret_value()
+    url = masked_url(settings.broker.url.get_secret_value())
     try:
-        with link_errors():
-            async with await aio_pika.connect(url, ssl_context=options.ssl_context) as connection:
+        async with open_connection(link_options_of(settings.broker)) as connection:
+            with link_errors():
                 channel = await connection.channel()
                 if settings.broker.declare:
                     await declare.declare(channel, settings.topology)
                 else:
                     await declare.check(channel, settings.topology)
-    except (LinkLost, TopologyError) as error:
-        raise CheckFailed(f"{masked_url(url)}: {error}") from error
+    except (CertificateError, LinkLost, TopologyError) as error:
+        raise CheckFailed(f"{url}: {error}") from error
     done = "declared" if settings.broker.declare else "there"
-    return f"{masked_url(url)}: connected, {len(settings.topology.queues)} queues {done}"
+    return f"{url}: connected, {len(settings.topology.queues)} queues {done}"
 
 
 async def _endpoint(settings: "Settings") -> str:
+    from service.adapters.http_client import EndpointConfigurationError
     from service.adapters.reach import EndpointUnreachable, reach
 
+    base_url = settings.endpoint.base_url
     try:
-        status = await reach(settings.endpoint.base_url, settings.endpoint.connect_timeout)
+        status = await reach(settings.endpoint)
+    except EndpointConfigurationError as error:
+        raise CheckFailed(str(error)) from error
     except EndpointUnreachable as error:
-        raise CheckFailed(f"{settings.endpoint.base_url}: {error}") from error
-    return f"{settings.endpoint.base_url}: answers (HTTP {status}); the key was not tried, that would be a paid call"
+        raise CheckFailed(f"{base_url}: {error}") from error
+    return f"{base_url}: answers (HTTP {status}); the key was not tried, that would be a paid call"
 
 
 def _print(findings: list[Finding], *, as_json: bool) -> None:
@@ -109,6 +111,7 @@ def _print(findings: list[Finding], *, as_json: bool) -> None:
 
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     if as_json:
         for finding in findings:
@@ -116,5 +119,7 @@ def _print(findings: list[Finding], *, as_json: bool) -> None:
         return
     table = Table("check", "", "what was found")
     for finding in findings:
-        table.add_row(finding.what, "[green]ok[/]" if finding.ok else "[red]not ok[/]", finding.said)
+        verdict = Text("ok", "green") if finding.ok else Text("not ok", "red")
+        # Texts, because an address may hold what rich takes for markup.
+        table.add_row(finding.what, verdict, Text(finding.said))
     Console().print(table)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from service.cli.exits import FAILED, fail
+from service.cli.exits import FAILED, INTERRUPTED, fail
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,7 +30,9 @@ def demo(
     Run real messages through a real RabbitMQ, a worker and a simulated endpoint.
 
     The broker is a private one: VIDEOGEN_TEST_AMQP_URL, or Docker, or an installed rabbitmq-server, or (on Debian
-    or Ubuntu as root) the distribution's package. Exit status: 0 every reply was the expected one, 1 otherwise.
+    or Ubuntu as root) the distribution's package.
+
+    Exit status: 0 every reply was the expected one, 1 otherwise, 130 interrupted.
     """
     import asyncio
 
@@ -42,18 +44,22 @@ def demo(
         raise typer.Exit(asyncio.run(_demo(keep=keep, as_json=as_json, count=count)))
     except (NoBrokerError, StageError, RequesterError) as error:
         fail(str(error), FAILED)
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        fail("interrupted; everything that was put up is taken down", INTERRUPTED)
 
 
 async def _demo(*, keep: bool, as_json: bool, count: int) -> int:
     from rich.console import Console
 
+    from service.cli.signals import cancel_on_signals
     from service.demo.report import moved_metrics
     from service.demo.scenes import SCENES, crowd
     from service.demo.stage import raise_stage
 
-    console = Console()
-    notes = Console(stderr=True) if as_json else console
-    async with raise_stage(lambda line: notes.print(line, markup=False, highlight=False)) as stage:
+    cancel_on_signals()
+    console = Console(markup=False, emoji=False, highlight=False)
+    notes = Console(stderr=True, markup=False, emoji=False, highlight=False) if as_json else console
+    async with raise_stage(lambda line: notes.print(line, soft_wrap=True)) as stage:
         before = await stage.worker.metrics()
         scenes = (*SCENES, *crowd(count))
         seen = await _play(stage, scenes, console, as_json=as_json)
@@ -71,7 +77,7 @@ async def _demo(*, keep: bool, as_json: bool, count: int) -> int:
             f"the worker's exit status was {status}",
             FAILED,
         )
-    notes.print(f"All {len(seen)} replies were as expected; the worker drained and exited with 0.", highlight=False)
+    notes.print(f"All {len(seen)} replies were as expected; the worker drained and exited with 0.")
     return 0
 
 
@@ -141,7 +147,8 @@ def _say_where_to_look(stage: "Stage", console: "Console") -> None:
         f"endpoint  {stage.simulator.base_url}/_sim/record lists every call that was made",
         f"worker    {stage.worker.admin_url}/metrics, /readyz, /livez; log {stage.worker.log}",
     )
-    console.print("Where to look (with --keep it stays up):", *lines, sep="\n  ", markup=False, highlight=False)
+    # Addresses are there to be copied, so a narrow terminal must not break them.
+    console.print("Where to look (with --keep it stays up):", *lines, sep="\n  ", soft_wrap=True)
 
 
 async def _until_interrupted(notes: "Console") -> None:
@@ -150,7 +157,7 @@ async def _until_interrupted(notes: "Console") -> None:
 
     loop = asyncio.get_running_loop()
     interrupted = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         loop.add_signal_handler(number, interrupted.set)
     notes.print("Everything stays up. Press Ctrl-C to end it.")
     await interrupted.wait()

@@ -1,17 +1,20 @@
 """How commands end when something is wrong: one message on standard error, no traceback, a status that tells."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NoReturn
 
 import typer
 
-if TYPE_CHECKING:
-    from service.settings import Settings
+from service.exit_status import ExitStatus
 
-FAILED = 1
-WRONG_SETTINGS = 2
-TIMED_OUT = 3
+if TYPE_CHECKING:
+    from service.settings import BrokerSettings, Settings
+
+FAILED = ExitStatus.FAILED
+WRONG_SETTINGS = ExitStatus.WRONG_SETTINGS
+TIMED_OUT = ExitStatus.TIMED_OUT
+INTERRUPTED = ExitStatus.INTERRUPTED
 
 
 def fail(message: str, status: int = FAILED) -> NoReturn:
@@ -22,10 +25,29 @@ def fail(message: str, status: int = FAILED) -> NoReturn:
 
 def settings_or_exit() -> "Settings":
     """Load the settings; print every problem at once and exit with status 2 where there are any."""
-    from service.settings import SettingsError, load_settings
+    from service.settings import load_settings
+
+    with _settings_errors_exit():
+        return load_settings()
+
+
+def broker_settings_or_exit(overrides: Mapping[str, str | None]) -> "BrokerSettings":
+    """Load the settings of the broker alone, or exit as above.
+
+    `overrides` holds the options of the command by the full names of the settings; None: not given.
+    """
+    from service.settings import load_broker_settings
+
+    with _settings_errors_exit():
+        return load_broker_settings(overrides={name: text for name, text in overrides.items() if text is not None})
+
+
+@contextmanager
+def _settings_errors_exit() -> Iterator[None]:
+    from service.settings import SettingsError
 
     try:
-        return load_settings()
+        yield
     except SettingsError as error:
         lines = "\n".join(f"  - {problem}" for problem in error.problems)
         count = len(error.problems)
@@ -37,11 +59,13 @@ def known_errors_exit() -> Iterator[None]:
     """Turn the errors that name their own cure into an exit with their message."""
     from service.adapters.admin import AdminPortError
     from service.adapters.catalogue_file import CatalogueError
+    from service.adapters.http_client import EndpointConfigurationError
     from service.adapters.rabbitmq.errors import TopologyError
+    from service.adapters.rabbitmq.tls import CertificateError
 
     try:
         yield
-    except CatalogueError as error:
+    except (CatalogueError, CertificateError, EndpointConfigurationError) as error:
         fail(str(error), WRONG_SETTINGS)
     except (AdminPortError, TopologyError) as error:
         fail(str(error))

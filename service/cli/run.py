@@ -20,7 +20,7 @@ def run() -> None:
     """
     import asyncio
 
-    from service.adapters.logs import configure_logging
+    from service.adapters.logging_setup import configure_logging
 
     settings = settings_or_exit()
     configure_logging(settings)

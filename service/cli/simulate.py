@@ -1,6 +1,8 @@
 """`videogen-worker simulate`: the simulated endpoint."""
 
 import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,29 +16,33 @@ if TYPE_CHECKING:
     from service.simulator.server import Simulator
 
 
+_ErrorRates = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="FAULT=SHARE",
+        help="Share of requests that meet a fault: 429=0.1, reset=0.02, 'html 502=0.01'. Repeatable.",
+    ),
+]
+_ModelsFile = Annotated[
+    Path | None, typer.Option(envvar="VIDEOGEN_MODELS_FILE", help="Model catalogue to use.", dir_okay=False)
+]
+
+
 def simulate(  # noqa: PLR0913 - one parameter for each option
     *,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen on; 0 takes a free one.", min=0, max=65535)] = 9090,
     latency: Annotated[float, typer.Option(help="Seconds that each answer takes.", min=0)] = 0.0,
     latency_spread: Annotated[float, typer.Option(help="Up to so many seconds more, by chance.", min=0)] = 0.0,
-    error_rate: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="FAULT=SHARE",
-            help="Share of requests that meet a fault: 429=0.1, reset=0.02, 'html 502=0.01'. Repeatable.",
-        ),
-    ] = None,
+    error_rate: _ErrorRates = None,
     rate_limit: Annotated[float | None, typer.Option(help="Requests per second; 429 beyond.")] = None,
     burst: Annotated[int | None, typer.Option(help="Requests at once under the rate limit.")] = None,
     max_running: Annotated[int | None, typer.Option(help="Unfinished tasks; 429 beyond.", min=1)] = None,
     task_seconds: Annotated[float, typer.Option(help="Seconds until a task is finished.", min=0)] = 20.0,
     api_key: Annotated[str | None, typer.Option(help="The key to ask for; unset, any will do.")] = None,
+    size_separator: Annotated[str, typer.Option(help="What stands between width and height.")] = "*",
     seed: Annotated[int | None, typer.Option(help="Makes latency and faults repeatable.")] = None,
-    models_file: Annotated[
-        Path | None,
-        typer.Option(envvar="VIDEOGEN_MODELS_FILE", help="Model catalogue to use.", dir_okay=False),
-    ] = None,
+    models_file: _ModelsFile = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print where it listens as one JSON line.")] = False,
 ) -> None:
     """
@@ -52,28 +58,43 @@ def simulate(  # noqa: PLR0913 - one parameter for each option
 
     with known_errors_exit():
         catalogue = load_catalogue(models_file)
-    options = SimulatorOptions(
-        host=host,
-        port=port,
-        api_key=api_key,
-        latency=latency,
-        latency_spread=latency_spread,
-        error_rates=dict(_share(text) for text in error_rate or ()),
-        rate_limit=rate_limit,
-        burst=burst,
-        max_running=max_running,
-        task_seconds=task_seconds,
-        seed=seed,
-    )
+    with _wrong_values_exit():
+        options = SimulatorOptions(
+            host=host,
+            port=port,
+            api_key=api_key,
+            latency=latency,
+            latency_spread=latency_spread,
+            error_rates=_shares(error_rate or ()),
+            rate_limit=rate_limit,
+            burst=burst,
+            max_running=max_running,
+            task_seconds=task_seconds,
+            size_separator=size_separator,
+            seed=seed,
+        )
     asyncio.run(_serve(options, catalogue, as_json=as_json))
 
 
-def _share(text: str) -> tuple[str, float]:
-    fault, equals, share = text.rpartition("=")
+@contextmanager
+def _wrong_values_exit() -> Iterator[None]:
     try:
-        return fault, float(share if equals else "")
-    except ValueError:
-        fail(f"--error-rate {text}: write FAULT=SHARE, for instance 429=0.1", WRONG_SETTINGS)
+        yield
+    except ValueError as error:
+        fail(str(error), WRONG_SETTINGS)
+
+
+def _shares(texts: Sequence[str]) -> dict[str, float]:
+    shares: dict[str, float] = {}
+    for text in texts:
+        fault, equals, share = text.rpartition("=")
+        if fault in shares:
+            raise ValueError(f"--error-rate {fault} is given twice; give each fault once")
+        try:
+            shares[fault] = float(share if equals else "")
+        except ValueError:
+            raise ValueError(f"--error-rate {text}: write FAULT=SHARE, for instance 429=0.1") from None
+    return shares
 
 
 async def _serve(options: "SimulatorOptions", catalogue: "Catalogue", *, as_json: bool) -> None:
@@ -86,10 +107,8 @@ async def _serve(options: "SimulatorOptions", catalogue: "Catalogue", *, as_json
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    try:
+    with _wrong_values_exit():
         simulator = Simulator(options, catalogue)
-    except ValueError as error:
-        fail(str(error), WRONG_SETTINGS)
     async with AsyncExitStack() as stack:
         try:
             await stack.enter_async_context(simulator)

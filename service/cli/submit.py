@@ -1,37 +1,57 @@
 """`videogen-worker submit`: publish requests and wait for their results."""
 
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass
+import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from service.cli.exits import FAILED, TIMED_OUT, WRONG_SETTINGS, fail
+from service.cli.exits import (
+    FAILED,
+    INTERRUPTED,
+    TIMED_OUT,
+    WRONG_SETTINGS,
+    broker_settings_or_exit,
+    fail,
+    known_errors_exit,
+)
+from service.cli.requests import RequestsError, name_requests, read_requests
 
 if TYPE_CHECKING:
-    from service.adapters.rabbitmq.requester import Reply, Requester
+    from service.cli.submission import Submission
+    from service.settings import BrokerSettings
 
-_DEFAULT_URL = "amqp://guest:guest@localhost:5672/"
+
+def _finite(seconds: float) -> float:
+    if not 0 < seconds < math.inf:
+        raise typer.BadParameter("give a number of seconds above 0")
+    return seconds
 
 
-@dataclass(frozen=True, slots=True)
-class _Target:
-    url: str
-    prefix: str
-    timeout: float
+_File = Annotated[
+    Path | None,
+    typer.Argument(
+        help="JSON Lines file with one request object a line; '-' reads standard input.",
+        allow_dash=True,
+        show_default=False,
+    ),
+]
+_RequestId = Annotated[
+    str | None,
+    typer.Option(
+        help="Request id; by default a new one. A copy that is sent while the request is being worked on makes no "
+        "second video; one that is sent later does. With a file of several: a prefix for each line."
+    ),
+]
+_Timeout = Annotated[float, typer.Option(callback=_finite, help="Seconds to wait for all results.")]
+_BrokerUrl = Annotated[str | None, typer.Option(help="AMQP address of the broker. [default: VIDEOGEN_BROKER__URL]")]
+_Prefix = Annotated[str | None, typer.Option(help="Prefix of the queue names. [default: VIDEOGEN_BROKER__PREFIX]")]
 
 
 def submit(  # noqa: PLR0913 - one parameter for each option
-    file: Annotated[
-        Path | None,
-        typer.Argument(
-            help="JSON Lines file with one request object a line; '-' reads standard input.",
-            allow_dash=True,
-            show_default=False,
-        ),
-    ] = None,
+    file: _File = None,
     *,
     prompt: Annotated[str | None, typer.Option(help="What the video shows.")] = None,
     model: Annotated[str | None, typer.Option(help="A model of the catalogue, e.g. wan2.2-t2v-plus.")] = None,
@@ -43,28 +63,21 @@ def submit(  # noqa: PLR0913 - one parameter for each option
     audio_url: Annotated[str | None, typer.Option(help="http(s) address of a sound track.")] = None,
     watermark: Annotated[bool | None, typer.Option(help="Put a watermark on the video.")] = None,
     prompt_extend: Annotated[bool | None, typer.Option(help="Let the endpoint extend the prompt.")] = None,
-    request_id: Annotated[
-        str | None,
-        typer.Option(help="Request id; the same id never makes two videos. With a file: a prefix for each line."),
-    ] = None,
-    timeout: Annotated[float, typer.Option(help="Seconds to wait for all results.")] = 120.0,
+    request_id: _RequestId = None,
+    timeout: _Timeout = 120.0,
     as_json: Annotated[bool, typer.Option("--json", help="Print each result as one JSON line.")] = False,
-    broker_url: Annotated[
-        str,
-        typer.Option(envvar="VIDEOGEN_BROKER__URL", help="AMQP address of the broker.", show_default=False),
-    ] = _DEFAULT_URL,
-    prefix: Annotated[
-        str, typer.Option(envvar="VIDEOGEN_BROKER__PREFIX", help="Prefix of the queue names.")
-    ] = "videogen",
+    broker_url: _BrokerUrl = None,
+    prefix: _Prefix = None,
 ) -> None:
     """
     Publish requests, wait for their results and print them.
 
-    Give one request by options, or many in a JSON Lines file. Exit status: 0 all submitted, 1 at least one failed
-    or the broker cannot be used, 2 wrong usage, 3 some results did not come in time.
-    """
-    import asyncio
+    Give one request by options, or many in a JSON Lines file. The broker is the one of the worker's settings:
+    VIDEOGEN_BROKER__* in the environment, a .env file or secret files.
 
+    Exit status: 0 all submitted, 1 at least one failed or the broker cannot be used, 2 wrong usage, 3 some results
+    did not come in time, 130 interrupted. Results that came are printed in any case.
+    """
     options = {
         "prompt": prompt,
         "model": model,
@@ -78,127 +91,98 @@ def submit(  # noqa: PLR0913 - one parameter for each option
         "prompt_extend": prompt_extend,
     }
     given = {name: value for name, value in options.items() if value is not None}
+    requests = _requests(file, given, request_id)
+    broker = broker_settings_or_exit({"VIDEOGEN_BROKER__URL": broker_url, "VIDEOGEN_BROKER__PREFIX": prefix})
+    _submit(broker, requests, timeout, as_json=as_json)
+
+
+def _requests(file: Path | None, given: Mapping[str, object], request_id: str | None) -> dict[str, bytes]:
     if (file is None) == (not given):
         fail("give either a FILE or the options of one request; see --help", WRONG_SETTINGS)
-    requests = list(_lines(file)) if file is not None else [json.dumps(given).encode()]
-    if not requests:
-        fail(f"{file} holds no request; write one JSON object a line", WRONG_SETTINGS)
-    target = _Target(broker_url, prefix, timeout)
-    raise typer.Exit(asyncio.run(_submit(target, _with_ids(requests, request_id), as_json=as_json)))
-
-
-def _lines(file: Path) -> Iterator[bytes]:
-    import sys
-
     try:
-        text = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
-    except OSError as error:
-        fail(f"{file} cannot be read: {error.strerror}", WRONG_SETTINGS)
-    for number, line in enumerate(text.splitlines(), start=1):
-        if not line.strip():
-            continue
-        try:
-            body = json.loads(line)
-        except ValueError as error:
-            fail(f"{file}, line {number}: not JSON ({error}); nothing was sent", WRONG_SETTINGS)
-        if not isinstance(body, dict):
-            fail(f"{file}, line {number}: not a JSON object; nothing was sent", WRONG_SETTINGS)
-        yield line
+        bodies = [json.dumps(given).encode()] if file is None else read_requests(file)
+        return name_requests(bodies, request_id)
+    except RequestsError as error:
+        fail(str(error), WRONG_SETTINGS)
 
 
-def _with_ids(requests: list[bytes], request_id: str | None) -> dict[str, bytes]:
-    from service.adapters.system import new_id
+def _submit(broker: "BrokerSettings", requests: dict[str, bytes], timeout: float, *, as_json: bool) -> None:
+    import asyncio
 
-    if request_id is None:
-        return {new_id(): body for body in requests}
-    if len(requests) == 1:
-        return {request_id: requests[0]}
-    return {f"{request_id}-{number}": body for number, body in enumerate(requests, start=1)}
+    from service.adapters.rabbitmq.requester import RequesterError
+    from service.cli.submission import Submission
 
-
-async def _submit(target: _Target, requests: dict[str, bytes], *, as_json: bool) -> int:
-    from service.adapters.rabbitmq.requester import RequesterError, open_requester
-
-    replies: dict[str, dict[str, Any]] = {}
+    submission = Submission(requests)
     try:
-        async with open_requester(target.url, target.prefix) as requester:
-            missing = await _send_and_collect(requester, requests, replies, target.timeout, as_json=as_json)
+        with known_errors_exit():
+            asyncio.run(_exchange(broker, submission, timeout, as_json=as_json))
+        ending = None
     except RequesterError as error:
-        fail(str(error), FAILED)
-    if not as_json:
-        _print_table(replies)
-    if missing:
-        fail(
-            f"{len(missing)} of {len(requests)} results did not come within {target.timeout:g} s. They are still "
-            f"worked on; first missing request id: {missing[0]}",
-            TIMED_OUT,
-        )
-    return 0 if all(reply["status"] == "submitted" for reply in replies.values()) else FAILED
+        ending = (str(error), FAILED)
+    except TimeoutError:
+        ending = (f"Not every result came within {timeout:g} s.", TIMED_OUT)
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        ending = ("Interrupted.", INTERRUPTED)
+    # Whatever ended it: a task id that came is paid for and must be seen.
+    if submission.results and not as_json:
+        _print_table(submission)
+    if ending is not None:
+        reason, status = ending
+        fail(f"{reason}\n{_open_end(submission, broker.prefix)}", status)
+    raise typer.Exit(0 if submission.all_submitted else FAILED)
 
 
-async def _send_and_collect(
-    requester: "Requester",
-    requests: dict[str, bytes],
-    replies: dict[str, dict[str, Any]],
-    timeout: float,  # noqa: ASYNC109 - the user's own limit for all results together
-    *,
-    as_json: bool,
-) -> list[str]:
+async def _exchange(broker: "BrokerSettings", submission: "Submission", timeout: float, *, as_json: bool) -> None:  # noqa: ASYNC109 - the user's own limit for all results together
     import asyncio
 
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    from service.adapters.rabbitmq.requester import requester_for
+    from service.cli.signals import cancel_on_signals
+
+    cancel_on_signals()
+    counts = TextColumn("{task.completed:.0f} of {task.total:.0f} {task.description}")
     # The bar goes to standard error, so that standard output holds results alone.
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        sent = progress.add_task("sent", total=len(requests))
-        answered = progress.add_task("results", total=len(requests))
+    with Progress(counts, BarColumn(), TimeElapsedColumn(), console=Console(stderr=True), transient=True) as progress:
+        sent = progress.add_task("sent", total=len(submission.requests))
+        answered = progress.add_task("results", total=len(submission.requests))
 
-        def on_reply(reply: "Reply") -> None:
-            if reply.correlation_id in requests and reply.correlation_id not in replies:
-                replies[reply.correlation_id] = reply.body
-                progress.advance(answered)
-                if as_json:
-                    typer.echo(json.dumps(reply.body, ensure_ascii=False))
+        def on_result(result: dict[str, Any]) -> None:
+            progress.advance(answered)
+            if as_json:
+                typer.echo(json.dumps(result, ensure_ascii=False))
 
-        async def send() -> None:
-            for request_id, body in requests.items():
-                await requester.send(body, request_id)
-                progress.advance(sent)
-
-        async def collect() -> None:
-            async for reply in requester.replies():
-                on_reply(reply)
-                if len(replies) == len(requests):
-                    return
-
-        collecting = asyncio.create_task(collect())
-        try:
-            async with asyncio.timeout(timeout):
-                await send()
-                await collecting
-        except TimeoutError:
-            pass
-        finally:
-            collecting.cancel()
-    return [request_id for request_id in requests if request_id not in replies]
+        async with asyncio.timeout(timeout), requester_for(broker) as requester:
+            await submission.carry_out(requester, lambda: progress.advance(sent), on_result)
 
 
-def _print_table(replies: dict[str, dict[str, Any]]) -> None:
+def _open_end(submission: "Submission", prefix: str) -> str:
+    from service.core.topology import Topology
+
+    count = len(submission.requests)
+    counts = f"{submission.sent} of {count} requests were sent, {len(submission.results)} of {count} results came"
+    if not submission.sent:
+        return f"{counts}."
+    return (
+        f"{counts}; the first one missing is of request id {submission.missing[0]}. Results may still come; "
+        f"they are then kept in the queue {Topology(prefix).undelivered}."
+    )
+
+
+def _print_table(submission: "Submission") -> None:
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
-    table = Table("request id", "status", "task id or error", "attempts", "warnings")
-    for request_id, reply in replies.items():
-        error = reply.get("error")
-        said = f"{error['code']}: {error['message']}" if error else reply["task_id"]
-        colour = "red" if error else "green"
-        table.add_row(
-            request_id,
-            f"[{colour}]{reply['status']}[/]",
-            said,
-            str(reply["attempts"]),
-            "\n".join(reply["warnings"]),
-        )
+    from service.adapters.result_text import answer_text, status_text
+
+    table = Table()
+    table.add_column("request id", overflow="fold")
+    table.add_column("status", no_wrap=True)
+    # As wide as a UUID: task ids are there to be copied.
+    table.add_column("task id, or error", overflow="fold", min_width=36)
+    table.add_column("calls", justify="right")
+    for request_id, result in submission.results.items():
+        table.add_row(Text(request_id), status_text(result), answer_text(result), str(result["attempts"]))
     Console().print(table)

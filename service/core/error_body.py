@@ -8,6 +8,8 @@ from typing import Any
 # Gateways wrap each other's answers; a hostile or broken one must not keep us unwrapping.
 _MAX_LAYERS = 6
 _MAX_BRACES = 8
+# The id travels in replies and headers, which have no room for a page.
+_TASK_ID_LIMIT = 512
 _DECODER = json.JSONDecoder()
 
 
@@ -93,7 +95,7 @@ def _task_ids(layer: dict[str, Any]) -> Iterator[object]:
 def _fit_task_id(layer: dict[str, Any]) -> str | None:
     for found in _task_ids(layer):
         # A lone surrogate or a control character would break the reply that has to carry the id.
-        if isinstance(found, str) and found.isprintable() and not found.isspace():
+        if isinstance(found, str) and found.isprintable() and not found.isspace() and len(found) <= _TASK_ID_LIMIT:
             return found
     return None
 

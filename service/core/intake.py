@@ -9,7 +9,8 @@ from service.core.drain import Drain
 from service.core.facts import DefectFound, Joined, Received, Settled, SettlementAbandoned
 from service.core.handling import Handler
 from service.core.identity import identify
-from service.core.outcome import Handled, Interrupted
+from service.core.memory import Answered, Memory
+from service.core.outcome import Handled, Interrupted, Outcome
 from service.core.ports import Clock, Incoming, Observer
 from service.core.settlement import settle
 from service.core.settling import Copy, Settler
@@ -19,17 +20,23 @@ from service.core.settling import Copy, Settler
 class _Job:
     copies: deque[Copy]
     began: float
-    handled: Handled | None = None
+    answered: Answered | None
     first: Copy = field(init=False)
 
     def __post_init__(self) -> None:
         self.first = self.copies[0]
 
+    @property
+    def outcome(self) -> Outcome | None:
+        """What the request came to, as far as that is known."""
+        return None if self.answered is None else self.answered.handled.outcome
+
 
 class Intake:
     """Takes deliveries in and sees each of them settled.
 
-    A copy of a request that is still running joins it: one call, and every copy is acked after the result.
+    A copy of a request that is still running joins it: one call, and every copy is acked after the result. A copy of
+    one that was answered, and may have been paid for, is settled with that answer and without a call.
     """
 
     def __init__(
@@ -47,6 +54,7 @@ class Intake:
         self._clock = clock
         self._observer = observer
         self._new_id = new_id
+        self._memory = Memory()
         self._jobs: dict[str, _Job] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -67,11 +75,21 @@ class Intake:
             job.copies.append(copy)
             self._observer.notify(Joined(request_id, delivery.redelivered))
             return
-        job = _Job(deque([copy]), self._clock.monotonic())
+        job = _Job(deque([copy]), self._clock.monotonic(), self._recall(copy))
         self._jobs[request_id] = job
         task = asyncio.create_task(self._work(job), name=f"request {request_id}")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+    def _recall(self, copy: Copy) -> Answered | None:
+        request_id, redelivered = copy.identity.request_id, copy.incoming.delivery.redelivered
+        answered = self._memory.recall(request_id)
+        if answered is not None:
+            self._observer.notify(Joined(request_id, redelivered))
+            if not redelivered:
+                # Somebody published it anew and waits for the answer, also at an address that had it before.
+                answered.told.discard(copy.address)
+        return answered
 
     async def finished(self) -> None:
         """Wait until every request taken in is settled."""
@@ -82,8 +100,7 @@ class Intake:
         """Give up on what is not settled yet, naming each request in a fact; tell how many there were."""
         abandoned = list(self._jobs.values())
         for job in abandoned:
-            outcome = job.handled.outcome if job.handled else None
-            self._observer.notify(SettlementAbandoned(job.first.identity.request_id, outcome))
+            self._observer.notify(SettlementAbandoned(job.first.identity.request_id, job.outcome))
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -95,38 +112,44 @@ class Intake:
 
     async def _work(self, job: _Job) -> None:
         identity = job.first.identity
+        recalled = job.answered is not None
         try:
-            if self._drain.begun:
-                job.handled = Handled(Interrupted(attempts=0))
-            else:
-                job.handled = await self._handler.handle(job.first.incoming.delivery, identity)
-            settlement = settle(job.handled, identity.request_id, self._clock.now())
-            parked = await self._settler.settle(settlement, job.copies)
+            answered = job.answered = await self._answer(job.first) if job.answered is None else job.answered
+            parked = await self._settler.settle(answered, job.copies)
         except Exception as error:  # noqa: BLE001 - a defect here must leave no request unsettled and unnamed
             self._observer.notify(DefectFound(identity.request_id, error))
             await self._rescue(job)
             return
         finally:
-            # No await between the last ack and this: a copy that arrives later starts afresh.
+            # No await between the last ack and this: a copy that arrives later finds the memory.
             del self._jobs[identity.request_id]
-        self._observer.notify(
-            Settled(
-                request_id=identity.request_id,
-                correlation_id=identity.correlation_id,
-                outcome=job.handled.outcome,
-                seconds=self._clock.monotonic() - job.began,
-                redelivered=job.first.incoming.delivery.redelivered,
-                parked=parked,
+            if job.answered is not None and not identity.made_up:
+                self._memory.keep(identity.request_id, job.answered)
+        if not recalled:
+            self._observer.notify(
+                Settled(
+                    request_id=identity.request_id,
+                    correlation_id=identity.correlation_id,
+                    outcome=answered.handled.outcome,
+                    seconds=self._clock.monotonic() - job.began,
+                    redelivered=job.first.incoming.delivery.redelivered,
+                    parked=parked,
+                )
             )
-        )
+
+    async def _answer(self, copy: Copy) -> Answered:
+        if self._drain.begun:
+            handled = Handled(Interrupted(attempts=0))
+        else:
+            handled = await self._handler.handle(copy.incoming.delivery, copy.identity)
+        return Answered(handled, settle(handled, copy.identity.request_id, self._clock.now()))
 
     async def _rescue(self, job: _Job) -> None:
         request_id = job.first.identity.request_id
-        outcome = job.handled.outcome if job.handled else None
-        self._observer.notify(SettlementAbandoned(request_id, outcome))
-        if job.handled is None:
+        self._observer.notify(SettlementAbandoned(request_id, job.outcome))
+        if job.outcome is None:
             return
         try:
-            await self._settler.rescue(job.handled, job.copies)
+            await self._settler.rescue(job.outcome, job.copies)
         except Exception as error:  # noqa: BLE001 - the message stays with the broker
             self._observer.notify(DefectFound(request_id, error))

@@ -4,12 +4,13 @@ from collections import deque
 from dataclasses import dataclass
 
 from service.core.delivery import Identity
-from service.core.outcome import Handled
+from service.core.memory import Address, Answered
+from service.core.outcome import Outcome
 from service.core.outgoing import PublishVerdict
 from service.core.ports import Clock, Incoming, Publisher
 from service.core.replies import dead_message, defect_message, reply_message, undelivered_message
 from service.core.result import FailedResult, Result
-from service.core.settlement import HandBack, ReplyDeadLetterThenAck, ReplyThenAck, Settlement
+from service.core.settlement import HandBack, ReplyDeadLetterThenAck, ReplyThenAck
 from service.core.topology import Topology
 
 
@@ -20,6 +21,11 @@ class Copy:
     incoming: Incoming
     identity: Identity
 
+    @property
+    def address(self) -> Address:
+        """Whom the reply to this copy is for."""
+        return (self.incoming.delivery.reply_to, self.identity.correlation_id)
+
 
 class Settler:
     """Settles every copy of a request. The order is the guarantee: no ack before the next home is confirmed."""
@@ -29,47 +35,44 @@ class Settler:
         self._topology = topology
         self._clock = clock
 
-    async def settle(self, settlement: Settlement, copies: deque[Copy]) -> bool:
-        """Carry `settlement` out for all `copies`, also those that are appended meanwhile, and empty the deque.
+    async def settle(self, answered: Answered, copies: deque[Copy]) -> bool:
+        """Settle all `copies`, also those that are appended meanwhile; note in `answered` who was told.
 
         Returns:
             Whether a result had to be parked because its reply queue is gone or refuses it.
         """
-        match settlement:
+        match answered.settlement:
             case HandBack():
                 await self._hand_back(copies)
                 return False
-            case ReplyThenAck(result=result):
-                return await self._reply_and_ack(result, copies)
-            case ReplyDeadLetterThenAck(result=failed):
-                return await self._reply_and_ack(failed, copies, failed=failed)
+            case ReplyThenAck(result=result) | ReplyDeadLetterThenAck(result=result):
+                return await self._reply_and_ack(result, answered, copies)
 
-    async def rescue(self, handled: Handled, copies: deque[Copy]) -> None:
+    async def rescue(self, outcome: Outcome, copies: deque[Copy]) -> None:
         """Dead-letter a request whose settlement failed on a defect, then ack it.
 
         Left unacked, it would be delivered, and called, again.
         """
         copy = copies[0]
         await self._publisher.keep(
-            defect_message(handled.outcome, copy.incoming.delivery, copy.identity, self._topology, self._clock.now())
+            defect_message(outcome, copy.incoming.delivery, copy.identity, self._topology, self._clock.now())
         )
         while copies:
             await copies[0].incoming.ack()
             copies.popleft()
 
-    async def _reply_and_ack(self, result: Result, copies: deque[Copy], failed: FailedResult | None = None) -> bool:
-        # A redelivered copy has the address of the first and needs no reply of its own; a duplicate that
-        # another producer published has another address, and its producer waits too.
-        answered: set[tuple[str | None, str]] = set()
+    async def _reply_and_ack(self, result: Result, answered: Answered, copies: deque[Copy]) -> bool:
         parked = False
         while copies:
             copy = copies[0]
-            if _address(copy) not in answered:
+            # A redelivered copy has the address of the first and needs no reply of its own; a duplicate that
+            # another producer published has another address, and its producer waits too.
+            if copy.address not in answered.told:
                 parked |= await self._reply(result, copy)
-                answered.add(_address(copy))
-            if failed is not None:
-                await self._dead_letter(failed, copy)
-                failed = None
+                answered.told.add(copy.address)
+            if isinstance(result, FailedResult) and not answered.dead_lettered:
+                await self._dead_letter(result, copy)
+                answered.dead_lettered = True
             await copy.incoming.ack()
             copies.popleft()
         return parked
@@ -90,7 +93,3 @@ class Settler:
         while copies:
             await copies[0].incoming.hand_back()
             copies.popleft()
-
-
-def _address(copy: Copy) -> tuple[str | None, str]:
-    return (copy.incoming.delivery.reply_to, copy.identity.correlation_id)

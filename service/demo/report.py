@@ -4,9 +4,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from prometheus_client.parser import text_string_to_metric_families
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
+from service.adapters.result_text import answer_text, status_text
 from service.demo.scenes import Scene
 
 _TEXT_LIMIT = 240
@@ -34,18 +35,9 @@ def reply_table(seen: list[Seen], total: int) -> Table:
     table.add_column("task id, or error", ratio=6, overflow="fold")
     table.add_column("calls", justify="right")
     for entry in seen:
-        if entry.scene.one_of_many:
-            continue
-        error = entry.reply.get("error")
-        colour = "red" if error else "green"
-        said = f"{error['code']}: {error['message']}" if error else entry.reply["task_id"]
-        warnings = "".join(f"\nwarning: {warning}" for warning in entry.reply["warnings"])
-        table.add_row(
-            escape(entry.scene.title),
-            f"[{colour}]{entry.reply['status']}[/]",
-            escape(_short(said) + warnings),
-            str(entry.reply["attempts"]),
-        )
+        if not entry.scene.one_of_many:
+            answer = answer_text(entry.reply, _TEXT_LIMIT)
+            table.add_row(Text(entry.scene.title), status_text(entry.reply), answer, str(entry.reply["attempts"]))
     if many := [entry.reply for entry in seen if entry.scene.one_of_many]:
         task_ids = {reply["task_id"] for reply in many if "task_id" in reply}
         calls = sum(reply["attempts"] for reply in many)
@@ -55,11 +47,14 @@ def reply_table(seen: list[Seen], total: int) -> Table:
 
 def moved_metrics(before: str, after: str) -> Table:
     """List the counters and gauges of the worker that changed between two scrapes."""
-    table = Table("metric", "before", "after", title="Metrics that moved")
+    table = Table(title="Metrics that moved")
+    table.add_column("metric", overflow="fold")
+    table.add_column("before", justify="right")
+    table.add_column("after", justify="right")
     old = _samples(before)
     for name, value in sorted(_samples(after).items()):
         if value != old.get(name, 0.0):
-            table.add_row(escape(name), f"{old.get(name, 0.0):g}", f"{value:g}")
+            table.add_row(Text(name), f"{old.get(name, 0.0):g}", f"{value:g}")
     return table
 
 
@@ -76,7 +71,3 @@ def _samples(text: str) -> dict[str, float]:
 def _name(name: str, labels: dict[str, str]) -> str:
     inside = ",".join(f'{key}="{value}"' for key, value in labels.items())
     return f"{name}{{{inside}}}" if inside else name
-
-
-def _short(text: str) -> str:
-    return text if len(text) <= _TEXT_LIMIT else f"{text[: _TEXT_LIMIT - 1]}…"

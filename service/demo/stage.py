@@ -11,16 +11,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import aio_pika
 import httpx
+from pydantic import SecretStr
 
 from service.adapters.catalogue_file import load_catalogue
+from service.adapters.rabbitmq.connect import link_options_of, open_connection
 from service.adapters.rabbitmq.declare import remove
+from service.adapters.rabbitmq.errors import LinkLost, link_errors
 from service.core.topology import Topology
 from service.private_broker.broker import Broker, BrokerKind, Say
 from service.private_broker.free_ports import free_ports
 from service.private_broker.ladder import private_broker
-from service.settings.value_types import parse_tiers
+from service.settings import BrokerSettings, RetrySettings
 from service.simulator.options import SimulatorOptions
 from service.simulator.server import Simulator
 
@@ -67,11 +69,18 @@ class WorkerProcess:
             return (await client.get(f"{self.admin_url}/metrics")).text
 
     async def stop(self) -> int:
-        """Send SIGTERM and return the exit status."""
+        """Send SIGTERM and return the exit status.
+
+        Raises:
+            StageError: it did not end in time.
+        """
         if self.process.returncode is None:
             self.process.send_signal(signal.SIGTERM)
-        async with asyncio.timeout(_STOP_TIMEOUT):
-            return await self.process.wait()
+        try:
+            async with asyncio.timeout(_STOP_TIMEOUT):
+                return await self.process.wait()
+        except TimeoutError:
+            raise StageError(f"The worker did not end within {_STOP_TIMEOUT:g} s.\n{self.log_tail()}") from None
 
     def log_tail(self) -> str:
         """Return the last lines of its log."""
@@ -103,18 +112,23 @@ async def raise_stage(say: Say) -> AsyncIterator[Stage]:
         say(f"Endpoint: simulated at {simulator.base_url}")
         # A name of its own, so that the demo never meets another worker's queues on a broker that was given.
         prefix = f"videogen-demo-{secrets.token_hex(3)}"
+        say(f"Queues: {prefix}.*")
         if broker.kind is BrokerKind.GIVEN:
-            stack.push_async_callback(_remove_objects, broker.url, prefix)
+            stack.push_async_callback(_remove_objects, broker.url, prefix, say)
         worker = await stack.enter_async_context(_worker(broker, simulator, prefix, folder))
         say(f"Worker: process {worker.process.pid}, admin port {worker.admin_url}")
         await worker.wait_ready()
         yield Stage(broker, simulator, worker, prefix)
 
 
-async def _remove_objects(url: str, prefix: str) -> None:
-    tiers = parse_tiers("10s,1m,5m,30m")
-    async with await aio_pika.connect(url) as connection:
-        await remove(await connection.channel(), Topology(prefix, tiers))
+async def _remove_objects(url: str, prefix: str, say: Say) -> None:
+    broker = BrokerSettings(url=SecretStr(url), prefix=prefix)
+    try:
+        async with open_connection(link_options_of(broker)) as connection:
+            with link_errors():
+                await remove(await connection.channel(), Topology(prefix, RetrySettings().tiers))
+    except LinkLost as error:
+        say(f"The queues {prefix}.* are still there: {error}.")
 
 
 @asynccontextmanager
@@ -128,10 +142,21 @@ async def _worker(broker: Broker, simulator: Simulator, prefix: str, folder: Pat
         "VIDEOGEN_ENDPOINT__API_KEY": "demo-key",
         "VIDEOGEN_ADMIN__HOST": "127.0.0.1",
         "VIDEOGEN_ADMIN__PORT": str(port),
+        # A folder without secret files, so that those of this machine do not count.
+        "VIDEOGEN_SECRETS_DIR": str(folder),
     }
     with log.open("wb") as sink:
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "service", env=environment, stdout=sink, stderr=sink, cwd=folder
+            sys.executable,
+            "-m",
+            "service",
+            env=environment,
+            stdout=sink,
+            stderr=sink,
+            cwd=folder,
+            # Ctrl-C in a terminal reaches every process of our group; the worker would take our SIGTERM as its
+            # second signal and give up its drain.
+            process_group=0,
         )
     worker = WorkerProcess(process, f"http://127.0.0.1:{port}", log)
     try:

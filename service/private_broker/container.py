@@ -4,8 +4,8 @@ import asyncio
 import secrets
 import socket
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, closing
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, closing, contextmanager
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -20,13 +20,14 @@ DEFAULT_ENGINE = "unix:///var/run/docker.sock"
 ENGINE_LIMIT = 5
 PULL_LIMIT = 120.0
 START_LIMIT = 60.0
+_LOOPBACK = "127.0.0.1"
 _PORT = 5672
 _USER = "videogen"
 
 
 @asynccontextmanager
 async def docker_broker(say: Say) -> AsyncIterator[RunningBroker]:
-    """Run `rabbitmq:4-management` for as long as the context lasts.
+    """Run `rabbitmq:4-management` for as long as the context lasts. A process that is killed leaves it running.
 
     Raises:
         PassedOverError: no testcontainers, no engine, no image within 120 s, or no answer within 60 s.
@@ -82,13 +83,27 @@ def _start(password: str, say: Say) -> "DockerContainer":
     container = DockerContainer(f"{IMAGE}:{TAG}").with_exposed_ports(_PORT)
     try:
         _pull(say)
-        return container.with_envs(RABBITMQ_DEFAULT_USER=_USER, RABBITMQ_DEFAULT_PASS=password).start()
+        with _no_reaper():
+            return container.with_envs(RABBITMQ_DEFAULT_USER=_USER, RABBITMQ_DEFAULT_PASS=password).start()
     except Exception as error:
         # Whatever Docker's libraries raise, the next way is tried.
         container.stop()
         if isinstance(error, PassedOverError):
             raise
         raise PassedOverError(f"{IMAGE}:{TAG} cannot be had or started ({_first_line(error)})") from error
+
+
+@contextmanager
+def _no_reaper() -> Iterator[None]:
+    """Start no container that cleans up after ours: its image may be out of reach, and the context cleans up."""
+    from testcontainers.core.config import testcontainers_config  # noqa: PLC0415 - an optional extra
+
+    before = testcontainers_config.ryuk_disabled
+    testcontainers_config.ryuk_disabled = True
+    try:
+        yield
+    finally:
+        testcontainers_config.ryuk_disabled = before
 
 
 def _pull(say: Say) -> None:
@@ -105,8 +120,19 @@ def _pull(say: Say) -> None:
 
 
 def _address(container: "DockerContainer", password: str) -> str:
-    host, port = container.get_container_host_ip(), container.get_exposed_port(_PORT)
+    exposed = container.get_exposed_port(_PORT)
+    published = int(container.get_docker_client().port(container.get_container_id(), _PORT))
+    # The address that Docker's library finds out may lead through a gateway that is closed to us.
+    host, port = (_LOOPBACK, published) if _listens(published) else (container.get_container_host_ip(), exposed)
     return f"amqp://{_USER}:{password}@{host}:{port}/"
+
+
+def _listens(port: int) -> bool:
+    try:
+        with socket.create_connection((_LOOPBACK, port), ENGINE_LIMIT):
+            return True
+    except OSError:
+        return False
 
 
 def _first_line(error: Exception) -> str:

@@ -11,10 +11,13 @@ from service.settings.groups import (
     Settings,
     WorkerSettings,
 )
-from service.settings.loading import SettingsError, load_settings
-from service.settings.masking import masked_url, public_view, secret_texts
+from service.settings.loading import SettingsError, load_broker_settings, load_settings
+from service.settings.masking import MASK, masked_url, secret_texts
+from service.settings.value_types import ENDPOINT_PATH
 
 __all__ = [
+    "ENDPOINT_PATH",
+    "MASK",
     "AdminSettings",
     "BrokerSettings",
     "EndpointSettings",
@@ -25,8 +28,8 @@ __all__ = [
     "Settings",
     "SettingsError",
     "WorkerSettings",
+    "load_broker_settings",
     "load_settings",
     "masked_url",
-    "public_view",
     "secret_texts",
 ]

@@ -46,7 +46,7 @@ class BrokerSettings(_Group):
     reconnect_cap: Duration = Field(15.0, description="longest wait between two tries to connect")
     consumer_timeout: Duration = Field(
         30 * MINUTE,
-        description="`consumer_timeout` of the broker, which cancels a consumer that holds a message longer",
+        description="`consumer_timeout` of the broker, which closes the channel of who holds a message longer",
     )
     dead_ttl: Annotated[Duration, Field(le=MAX_TTL)] = Field(
         7 * DAY, description="how long the queue of failed requests keeps a message"
@@ -62,7 +62,12 @@ class EndpointSettings(_Group):
     base_url: BaseUrl = Field(description="where the endpoint is, such as https://api.example.com")
     api_key: ApiKey = Field(description="the key that the endpoint's operator issued")
     timeout: Duration = Field(30.0, description="longest time for one call, connecting included")
-    connect_timeout: Duration = Field(5.0, description="longest wait for a connection")
+    connect_timeout: Duration = Field(5.0, description="longest wait for a connection, within `timeout`")
+    # Below the 5 s after which common servers drop an idle connection.
+    keepalive: Duration = Field(4.0, description="how long an idle connection is kept; less than the server keeps it")
+    ca_file: FilePath | None = Field(
+        None, description="PEM file of the authorities that may sign the endpoint's certificate, in place of the usual"
+    )
     on_uncertain: Annotated[OnUncertain, AnyCase] = Field(
         OnUncertain.PARK,
         description="a call that may have been accepted: `park` never sends it again, `resend` may pay twice",
@@ -90,7 +95,7 @@ class RetrySettings(_Group):
     base: Duration = Field(0.5, description="upper bound of the first wait; it doubles from try to try")
     cap: Duration = Field(20.0, description="upper bound of every wait")
     budget: Duration = Field(60.0, description="no further call starts this long after the first")
-    tiers: Tiers = Field(parse_tiers("10s,1m,5m,30m"), description="one wait queue for each of these waits")
+    tiers: Tiers = Field(parse_tiers("10s,1m,5m,30m"), description="waits of the second tier; each makes a queue")
 
 
 class AdminSettings(_Group):

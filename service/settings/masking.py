@@ -1,10 +1,9 @@
-"""Settings as they may be shown."""
+"""Hides what settings hold of secrets."""
 
 import re
 from urllib.parse import unquote, urlsplit
 
 from service.settings.groups import Settings
-from service.settings.names import NAMES
 
 MASK = "***"
 
@@ -18,20 +17,6 @@ def masked_url(url: str) -> str:
     if "://" not in url:
         return url
     return _QUERY.sub(f"?{MASK}", _USERINFO.sub(f"://{MASK}@", url))
-
-
-def public_view(settings: Settings) -> dict[str, object]:
-    """Show every setting under its full name, with JSON values; durations are seconds, secrets are masked."""
-    dumped = settings.model_dump(mode="json")
-    view: dict[str, object] = {}
-    for name in NAMES.values():
-        value: object = dumped
-        for key in name.path:
-            value = value[key] if isinstance(value, dict) else value
-        view[name.full] = MASK if name.secret else value
-    view["VIDEOGEN_BROKER__URL"] = masked_url(settings.broker.url.get_secret_value())
-    view["VIDEOGEN_RETRY__TIERS"] = ",".join(tier.name for tier in settings.retry.tiers)
-    return view
 
 
 def secret_texts(settings: Settings) -> tuple[str, ...]:

@@ -56,8 +56,33 @@ KNOWN = (*NAMES, *FILE_VARIANTS, SECRETS_DIR)
 
 def suggestion(unknown: str) -> str | None:
     """Find the known name that was probably meant: a slip of the pen, or the group left out."""
-    close = close_names(unknown.removeprefix(PREFIX), [name.removeprefix(PREFIX).lower() for name in KNOWN], 1)
-    if close:
-        return full_name((close[0],))
-    ending = DELIMITER + unknown.removeprefix(PREFIX)
+    rest = unknown.removeprefix(PREFIX).lower()
+    for group, key in _splits(rest):
+        # Apart, because a long group that is right makes any two keys look alike.
+        for near in close_names(group, _KEYS, 1) if group else [group]:
+            for meant in close_names(key, _KEYS[near], 1):
+                return full_name((near, meant) if near else (meant,))
+    ending = (DELIMITER + rest).upper()
     return next((name for name in KNOWN if name.endswith(ending)), None)
+
+
+def _splits(rest: str) -> Iterator[tuple[str, str]]:
+    group, delimiter, key = rest.partition(DELIMITER)
+    if delimiter:
+        yield group, key
+        return
+    yield "", rest
+    for known in _KEYS:
+        if known and rest.startswith(f"{known}_"):
+            yield known, rest.removeprefix(f"{known}_")
+
+
+def _keys() -> dict[str, list[str]]:
+    keys: dict[str, list[str]] = {"": []}
+    for name in KNOWN:
+        group, delimiter, key = name.removeprefix(PREFIX).lower().partition(DELIMITER)
+        keys.setdefault(group if delimiter else "", []).append(key or group)
+    return keys
+
+
+_KEYS = _keys()

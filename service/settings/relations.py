@@ -7,18 +7,18 @@ from service.settings.durations import format_duration
 from service.settings.groups import Settings
 from service.settings.names import full_name
 
-BROKER_URL = full_name(("broker", "url"))
-CERT_FILE = full_name(("broker", "cert_file"))
-KEY_FILE = full_name(("broker", "key_file"))
-CA_FILE = full_name(("broker", "ca_file"))
-PUBLISH_TIMEOUT = full_name(("broker", "publish_timeout"))
-CONSUMER_TIMEOUT = full_name(("broker", "consumer_timeout"))
-TIMEOUT = full_name(("endpoint", "timeout"))
-CONNECT_TIMEOUT = full_name(("endpoint", "connect_timeout"))
-DRAIN_TIMEOUT = full_name(("worker", "drain_timeout"))
-BASE = full_name(("retry", "base"))
-CAP = full_name(("retry", "cap"))
-BUDGET = full_name(("retry", "budget"))
+_BROKER_URL = full_name(("broker", "url"))
+_CERT_FILE = full_name(("broker", "cert_file"))
+_KEY_FILE = full_name(("broker", "key_file"))
+_CA_FILE = full_name(("broker", "ca_file"))
+_PUBLISH_TIMEOUT = full_name(("broker", "publish_timeout"))
+_CONSUMER_TIMEOUT = full_name(("broker", "consumer_timeout"))
+_TIMEOUT = full_name(("endpoint", "timeout"))
+_CONNECT_TIMEOUT = full_name(("endpoint", "connect_timeout"))
+_DRAIN_TIMEOUT = full_name(("worker", "drain_timeout"))
+_BASE = full_name(("retry", "base"))
+_CAP = full_name(("retry", "cap"))
+_BUDGET = full_name(("retry", "budget"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,64 +32,64 @@ class BrokenRelation:
 def broken_relations(settings: Settings) -> Iterator[BrokenRelation]:
     """Tell every relation that does not hold."""
     yield from _drain(settings)
-    yield from _hold(settings)
+    yield from _call_and_reply(settings)
     yield from _connect(settings)
     yield from _backoff(settings)
     yield from _certificates(settings)
 
 
 def _drain(settings: Settings) -> Iterator[BrokenRelation]:
-    endpoint, drain = settings.endpoint, settings.worker.drain_timeout
-    call = endpoint.timeout + endpoint.connect_timeout
+    call, drain = settings.endpoint.timeout, settings.worker.drain_timeout
     if drain < call:
         yield BrokenRelation(
-            (DRAIN_TIMEOUT, TIMEOUT, CONNECT_TIMEOUT),
-            f"{_set(DRAIN_TIMEOUT, drain)} is shorter than a call may take: "
-            f"{_set(TIMEOUT, endpoint.timeout)} plus {_set(CONNECT_TIMEOUT, endpoint.connect_timeout)}; "
-            f"raise the first to {format_duration(call)} or more, or lower the others",
+            (_DRAIN_TIMEOUT, _TIMEOUT),
+            f"{_set(_DRAIN_TIMEOUT, drain)} is shorter than a call may take, {_set(_TIMEOUT, call)}; "
+            "raise the first or lower the second",
         )
 
 
-def _hold(settings: Settings) -> Iterator[BrokenRelation]:
+def _call_and_reply(settings: Settings) -> Iterator[BrokenRelation]:
+    # What a request does for itself. Waiting for a free slot and for a broker that is away come on top, unbounded.
     endpoint, broker, budget = settings.endpoint, settings.broker, settings.retry.budget
-    worst = budget + endpoint.connect_timeout + endpoint.timeout + broker.publish_timeout
-    if worst >= broker.consumer_timeout:
+    longest = budget + endpoint.timeout + broker.publish_timeout
+    if longest >= broker.consumer_timeout:
         yield BrokenRelation(
-            (CONSUMER_TIMEOUT, BUDGET, TIMEOUT, CONNECT_TIMEOUT, PUBLISH_TIMEOUT),
-            f"{_set(CONSUMER_TIMEOUT, broker.consumer_timeout)} is not longer than a message may be held: "
-            f"{_set(BUDGET, budget)} plus {_set(CONNECT_TIMEOUT, endpoint.connect_timeout)} plus "
-            f"{_set(TIMEOUT, endpoint.timeout)} plus {_set(PUBLISH_TIMEOUT, broker.publish_timeout)}; "
-            f"raise it at the broker and here to more than {format_duration(worst)}, or lower the others",
+            (_CONSUMER_TIMEOUT, _BUDGET, _TIMEOUT, _PUBLISH_TIMEOUT),
+            f"{_set(_CONSUMER_TIMEOUT, broker.consumer_timeout)} is not longer than the calls and the reply of one "
+            f"request may take: {_set(_BUDGET, budget)} plus {_set(_TIMEOUT, endpoint.timeout)} plus "
+            f"{_set(_PUBLISH_TIMEOUT, broker.publish_timeout)}; "
+            f"raise it at the broker and here to more than {format_duration(longest)}, or lower the others",
         )
 
 
 def _connect(settings: Settings) -> Iterator[BrokenRelation]:
     endpoint = settings.endpoint
     if endpoint.connect_timeout > endpoint.timeout:
-        yield _not_above(CONNECT_TIMEOUT, endpoint.connect_timeout, TIMEOUT, endpoint.timeout)
+        yield _not_above(_CONNECT_TIMEOUT, endpoint.connect_timeout, _TIMEOUT, endpoint.timeout)
 
 
 def _backoff(settings: Settings) -> Iterator[BrokenRelation]:
     retry = settings.retry
     if retry.base > retry.cap:
-        yield _not_above(BASE, retry.base, CAP, retry.cap)
+        yield _not_above(_BASE, retry.base, _CAP, retry.cap)
     if retry.base > retry.budget:
-        yield _not_above(BASE, retry.base, BUDGET, retry.budget)
+        yield _not_above(_BASE, retry.base, _BUDGET, retry.budget)
 
 
 def _certificates(settings: Settings) -> Iterator[BrokenRelation]:
     broker = settings.broker
     if (broker.cert_file is None) != (broker.key_file is None):
         yield BrokenRelation(
-            (CERT_FILE, KEY_FILE),
-            f"{CERT_FILE} and {KEY_FILE} belong together; set both, or neither",
+            (_CERT_FILE, _KEY_FILE),
+            f"{_CERT_FILE} and {_KEY_FILE} belong together; set both, or neither",
         )
-    files = {CA_FILE: broker.ca_file, CERT_FILE: broker.cert_file, KEY_FILE: broker.key_file}
+    files = {_CA_FILE: broker.ca_file, _CERT_FILE: broker.cert_file, _KEY_FILE: broker.key_file}
     given = tuple(name for name, file in files.items() if file is not None)
     if given and not broker.url.get_secret_value().lower().startswith("amqps:"):
+        need, them = ("needs", "it") if len(given) == 1 else ("need", "them")
         yield BrokenRelation(
-            (BROKER_URL, *given),
-            f"{' and '.join(given)} need TLS; make {BROKER_URL} start with amqps://, or leave them out",
+            (_BROKER_URL, *given),
+            f"{' and '.join(given)} {need} TLS; make {_BROKER_URL} start with amqps://, or leave {them} out",
         )
 
 

@@ -47,16 +47,18 @@ class Gathered:
     problems: list[Problem] = field(default_factory=list)
 
 
-def gather(environ: Mapping[str, str], dotenv: Path) -> Gathered:
+def gather(environ: Mapping[str, str], dotenv: Path, start: str = PREFIX) -> Gathered:
     """Read every source. The environment wins over `.env`, and `.env` over the secret files.
 
-    Names count in any case. An empty value counts as not set.
+    Names count in any case. An empty value counts as not set. Names with another `start` are passed over.
     """
     gathered = Gathered()
     given = _from_dotenv(dotenv, gathered.problems) | _own(environ, "the environment")
-    given = _from_secret_files(given.get(SECRETS_DIR), gathered.problems) | given
+    given = _from_secret_files(given.get(SECRETS_DIR), start, gathered.problems) | given
     links = _service_links(given)
     for name, value in given.items():
+        if not name.startswith(start):
+            continue
         if name in NAMES:
             gathered.values[name] = value
         elif name in FILE_VARIANTS:
@@ -84,10 +86,10 @@ def _from_dotenv(path: Path, problems: list[Problem]) -> dict[str, Given]:
     return _own(source.env_vars, str(path))
 
 
-def _from_secret_files(directory: Given | None, problems: list[Problem]) -> dict[str, Given]:
+def _from_secret_files(directory: Given | None, start: str, problems: list[Problem]) -> dict[str, Given]:
     path = Path(directory.text) if directory else DEFAULT_SECRETS_DIR
     try:
-        files = [file for file in path.iterdir() if file.name.upper().startswith(PREFIX)]
+        files = [file for file in path.iterdir() if file.name.upper().startswith(start)]
     except OSError as error:
         # Nobody asked for the default directory, so it may be missing or closed to us.
         if directory:
@@ -144,4 +146,4 @@ def _service_links(names: Iterable[str]) -> set[str]:
 def _unknown(name: str, origin: str) -> Problem:
     meant = suggestion(name)
     advice = f"did you mean {meant}?" if meant else "remove it, or look its name up in docs/settings.md"
-    return Problem(name, f"{name} (in {origin}): there is no such setting; {advice}")
+    return Problem(name, f"{name} (from {origin}): there is no such setting; {advice}")

@@ -18,6 +18,7 @@ MAX_TTL = 49 * DAY
 """Seconds; RabbitMQ keeps a time to live as 32 bits of milliseconds."""
 
 ENDPOINT_PATH = "/v2/videos/generations"
+"""What the worker adds to the base URL."""
 
 _PREFIX = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _SEPARATOR = re.compile(r"[^\s0-9]{1,3}")
@@ -40,6 +41,10 @@ def _split(url: str, schemes: tuple[str, ...]) -> SplitResult:
         raise ValueError(f"the URL must start with {wanted}")
     if not parts.hostname or port == 0:
         raise ValueError(f"the URL must name a host after {wanted}, and no port 0")
+    try:
+        parts.hostname.encode("idna")
+    except UnicodeError:
+        raise ValueError("the URL's host is no host name; look for doubled dots and parts over 63 letters") from None
     return parts
 
 

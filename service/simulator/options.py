@@ -1,5 +1,6 @@
 """What a simulated endpoint can be told at the start."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -12,10 +13,10 @@ class SimulatorOptions:
     and up to `latency_spread` more by chance. `error_rates` gives each step of the directive language its
     share of all POSTs (docs/simulator.md). `rate_limit` is requests per second; `burst` None is one second's
     worth. A task runs for `task_seconds`. `seed` makes latency and errors repeatable. `max_body` is in
-    bytes. `record_limit` bounds how many POSTs are remembered.
+    bytes. `size_separator` stands between width and height. `record_limit` bounds how many POSTs are remembered.
 
     Raises:
-        ValueError: a number is outside its range.
+        ValueError: a value is outside its range, or has no effect.
     """
 
     host: str = "127.0.0.1"
@@ -36,9 +37,18 @@ class SimulatorOptions:
     def __post_init__(self) -> None:
         for name in ("latency", "latency_spread", "task_seconds"):
             value = getattr(self, name)
-            if value < 0:
-                raise ValueError(f"{name} must be 0 seconds or more; got {value}")
+            if not 0 <= value < math.inf:
+                raise ValueError(f"{name} must be 0 seconds or more, and finite; got {value}")
         for name in ("max_running", "max_body", "record_limit"):
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise ValueError(f"{name} must be 1 or more; got {value}")
+        # A token is compared without the blanks around it, so such a key would refuse every client.
+        if self.api_key is not None and self.api_key != (self.api_key.strip() or None):
+            raise ValueError("api_key must not be empty, nor begin or end with a blank; leave it out to take any key")
+        if self.rate_limit is not None and not math.isfinite(self.rate_limit):
+            raise ValueError(f"rate_limit must be finite; leave it out for no limit; got {self.rate_limit}")
+        if self.burst is not None and self.rate_limit is None:
+            raise ValueError("burst has no effect without rate_limit; give both, or neither")
+        if not self.size_separator:
+            raise ValueError("size_separator must not be empty; 832*480 is written with '*'")

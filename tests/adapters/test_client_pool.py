@@ -6,7 +6,7 @@ import pytest
 from service.adapters.client_pool import ClientPool
 from service.adapters.endpoint import HttpxEndpoint
 from service.core.call import ResultClass, result_class
-from tests.support.endpoint_calls import ACCEPTED, CALL, hold, options, serving
+from tests.support.endpoint_calls import ACCEPTED, CALL, hold, serving, settings
 from tests.support.fakes import FakeClock
 from tests.support.raw_server import Peer, answering, raw_server
 
@@ -33,7 +33,7 @@ async def test_two_hundred_rounds_of_cancellation_take_no_connection_away(scheme
 
     async with raw_server(script) as server:
         url = f"{scheme}://127.0.0.1:{server.port}"
-        async with HttpxEndpoint(options(url, max_connections=2), FakeClock()) as endpoint:
+        async with HttpxEndpoint(settings(url), 2, FakeClock()) as endpoint:
 
             async def cut(after: float) -> None:
                 # Later and later, so that the cut falls on every step between queueing and waiting for the answer.
@@ -54,7 +54,7 @@ async def test_two_hundred_rounds_of_cancellation_take_no_connection_away(scheme
 
 
 async def test_calls_at_once_never_exceed_the_connections() -> None:
-    async with serving(hold, max_connections=3) as (server, endpoint):
+    async with serving(hold, 3) as (server, endpoint):
         calls = [asyncio.create_task(endpoint.submit(CALL)) for _ in range(9)]
         await server.wait_posts(3)
         assert server.connections == 3

@@ -3,11 +3,12 @@ import ssl
 from pathlib import Path
 
 import pytest
-from pydantic import SecretStr
+import trustme
 
-from service.adapters.endpoint import EndpointOptions, HttpxEndpoint, idempotency_key
-from service.core.call import Accepted, Blocked, Call, RefusedForGood
-from tests.support.endpoint_calls import ACCEPTED, CALL, KEY, REQUEST, options, outcome_of, serving, submitted
+from service.adapters.endpoint import HttpxEndpoint, idempotency_key
+from service.adapters.http_client import EndpointConfigurationError
+from service.core.call import Accepted, Blocked, Call, NotSent, NotSentReason, RefusedForGood
+from tests.support.endpoint_calls import ACCEPTED, CALL, KEY, REQUEST, outcome_of, serving, settings, submitted
 from tests.support.fakes import FakeClock
 from tests.support.raw_server import answer, answering, raw_server
 
@@ -96,33 +97,33 @@ async def test_a_key_that_the_endpoint_repeats_is_not_passed_on() -> None:
     assert result.answer.message == "Incorrect API key provided: [redacted]"
 
 
-@pytest.mark.parametrize("key", ["", "two words", "line\n", "ключ"])
-def test_a_key_that_no_header_can_carry_is_refused_at_once(key: str) -> None:
-    with pytest.raises(ValueError, match="VIDEOGEN_ENDPOINT__API_KEY") as refusal:
-        HttpxEndpoint(EndpointOptions("https://api.example", SecretStr(key)), FakeClock())
-    assert not key or key not in str(refusal.value)
+async def test_an_idle_connection_is_dropped_after_the_keepalive() -> None:
+    async with serving(answering(ACCEPTED, ACCEPTED), keepalive=0.0) as (server, endpoint):
+        assert [await endpoint.submit(CALL) for _ in range(2)] == [Accepted("task-1")] * 2
+    assert server.connections == 2
 
 
-@pytest.mark.parametrize(
-    "base_url",
-    ["", "api.example", "ftp://api.example", "https://", "https://u:p@api.example", "https://a:b", "https://a?b=c"],
-)
-def test_a_base_url_that_cannot_be_called_is_refused_at_once(base_url: str) -> None:
-    with pytest.raises(ValueError, match="VIDEOGEN_ENDPOINT__BASE_URL"):
-        HttpxEndpoint(EndpointOptions(base_url, SecretStr(KEY)), FakeClock())
+async def test_a_certificate_is_trusted_when_its_authority_is_in_the_ca_file(
+    authority: trustme.CA, tmp_path: Path
+) -> None:
+    ca_file = tmp_path / "ca.pem"
+    authority.cert_pem.write_to_path(str(ca_file))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    async with raw_server(answering(ACCEPTED), context) as server:
+        url = f"https://127.0.0.1:{server.port}"
+        assert await submitted(url, ca_file=ca_file) == Accepted("task-1")
+        refused = await submitted(url)
+    assert isinstance(refused, NotSent)
+    assert refused.reason is NotSentReason.TLS
 
 
-def test_a_ca_file_that_cannot_be_used_is_refused_at_once(tmp_path: Path) -> None:
-    for name, content in (("missing.pem", None), ("empty.pem", "no certificate")):
-        path = tmp_path / name
-        if content:
-            path.write_text(content)
-        with pytest.raises(ValueError, match=name):
-            HttpxEndpoint(EndpointOptions("https://api.example", SecretStr(KEY), ca_file=path), FakeClock())
+def test_a_base_url_that_the_client_cannot_read_is_refused_at_once() -> None:
+    with pytest.raises(EndpointConfigurationError, match="VIDEOGEN_ENDPOINT__BASE_URL"):
+        HttpxEndpoint(settings("https://☃.example"), 1, FakeClock())
 
 
-def test_verification_is_on_unless_it_is_switched_off() -> None:
-    def mode(**changes: object) -> ssl.VerifyMode:
-        return HttpxEndpoint(options("https://api.example", **changes), FakeClock())._tls.verify_mode
-
-    assert (mode(), mode(verify=False)) == (ssl.CERT_REQUIRED, ssl.CERT_NONE)
+async def test_a_proxy_that_cannot_be_used_is_refused_before_the_first_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "foo://me:hush@proxy")
+    with pytest.raises(EndpointConfigurationError, match="HTTPS_PROXY"):
+        await submitted("https://api.example")

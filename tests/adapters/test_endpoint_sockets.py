@@ -71,7 +71,7 @@ async def test_a_tls_handshake_that_stalls_is_not_sent_and_leaves_no_socket(limi
 
 
 async def test_a_call_that_never_got_a_connection_is_not_sent() -> None:
-    async with serving(hold, max_connections=1, timeout=0.2) as (server, endpoint):
+    async with serving(hold, 1, timeout=0.2) as (server, endpoint):
         async with endpoint._clients.client():
             result = await endpoint.submit(CALL)
         assert server.connections == 0
@@ -94,7 +94,7 @@ def through_proxy(monkeypatch: pytest.MonkeyPatch) -> Callable[[RawServer], None
 async def test_a_proxy_that_refuses_the_tunnel_is_not_sent(through_proxy: Callable[[RawServer], None]) -> None:
     async with raw_server(answering(answer("502 Bad Gateway", b""))) as proxy:
         through_proxy(proxy)
-        result = await submitted("https://endpoint.invalid", trust_env=True)
+        result = await submitted("https://endpoint.invalid")
     assert isinstance(result, NotSent)
     assert proxy.posts[0].head.startswith("CONNECT endpoint.invalid:443 ")
 
@@ -102,7 +102,7 @@ async def test_a_proxy_that_refuses_the_tunnel_is_not_sent(through_proxy: Callab
 async def test_a_proxy_that_stalls_is_not_sent(through_proxy: Callable[[RawServer], None]) -> None:
     async with raw_server(hold) as proxy:
         through_proxy(proxy)
-        result = await submitted("https://endpoint.invalid", trust_env=True, timeout=0.3)
+        result = await submitted("https://endpoint.invalid", timeout=0.3)
     assert isinstance(result, NotSent)
     assert proxy.posts[0].head.startswith("CONNECT endpoint.invalid:443 ")
 

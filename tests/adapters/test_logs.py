@@ -1,15 +1,6 @@
-import io
-import json
-import logging
-import warnings
-from collections.abc import Iterator
-from typing import Any
-
 import pytest
-import structlog
-from aiormq.abc import DeliveredMessage
 
-from service.adapters.logs import LogObserver, configure_logging
+from service.adapters.logs import LogObserver
 from service.core.call import Accepted, Answer, Blocked
 from service.core.contract import FieldProblem
 from service.core.facts import (
@@ -17,7 +8,6 @@ from service.core.facts import (
     CallEnded,
     ConsumerActive,
     DefectFound,
-    DrainStarted,
     Fact,
     LinkDown,
     LinkRole,
@@ -28,70 +18,13 @@ from service.core.facts import (
     Received,
     RetryPlanned,
     RetryReason,
-    Settled,
     SettlementAbandoned,
 )
-from service.core.outcome import Invalid, Outcome, Rejected, Submitted
-from service.settings import Settings
+from service.core.outcome import Invalid, Rejected
 from tests.adapters.every_fact import AT, EVERY_FACT, KEY, PASSWORD, PROMPT, failure
+from tests.adapters.log_lines import SUBMITTED, Log, settled
 
-SUBMITTED = Submitted("task-1", "wan2.2-t2v-plus", 2)
-
-
-@pytest.fixture(autouse=True)
-def global_logging_is_restored() -> Iterator[None]:
-    root, ours = logging.getLogger(), logging.getLogger("service")
-    handlers, level, our_level = root.handlers, root.level, ours.level
-    yield
-    logging.captureWarnings(capture=False)
-    root.handlers = handlers
-    root.setLevel(level)
-    ours.setLevel(our_level)
-    structlog.reset_defaults()
-
-
-def settings_with(level: str = "debug", log_format: str = "json") -> Settings:
-    return Settings.model_validate(
-        {
-            "broker": {"url": "amqp://me:sentinel%2Fpass@host"},
-            "endpoint": {"base_url": "https://host", "api_key": KEY},
-            "log": {"level": level, "format": log_format},
-        }
-    )
-
-
-class Log:
-    """What was written, as text and as the objects of its lines."""
-
-    def __init__(self, level: str = "debug", log_format: str = "json") -> None:
-        self._stream = io.StringIO()
-        configure_logging(settings_with(level, log_format), self._stream)
-
-    @property
-    def text(self) -> str:
-        return self._stream.getvalue()
-
-    @property
-    def lines(self) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in self.text.splitlines()]
-
-    def after(self, *facts: Fact) -> list[dict[str, Any]]:
-        observer = LogObserver()
-        for fact in facts:
-            observer.notify(fact)
-        return self.lines
-
-
-def settled(outcome: Outcome, **changes: bool) -> Settled:
-    return Settled("request-1", "correlation-1", outcome, 1.23456, **{"redelivered": False, **changes})
-
-
-def test_a_line_is_one_json_object_with_time_level_event_and_logger() -> None:
-    (line,) = Log().after(DrainStarted(3))
-    time = line.pop("timestamp")
-    assert line == {"event": "drain started", "in_flight": 3, "level": "info", "logger": "service"}
-    assert time.endswith("Z")
-    assert "T" in time
+pytestmark = pytest.mark.usefixtures("restored_logging")
 
 
 @pytest.mark.parametrize("fact", EVERY_FACT, ids=lambda fact: type(fact).__name__)
@@ -183,61 +116,3 @@ def test_each_fact_has_its_level(fact: Fact, level: str) -> None:
 
 def test_a_short_lag_is_not_worth_a_line() -> None:
     assert Log().after(LoopLag(0.9)) == []
-
-
-def test_the_level_is_the_least_severe_that_is_written() -> None:
-    lines = Log(level="warning").after(DrainStarted(1), LinkDown(LinkRole.CONSUME, "reset", 1.0))
-    assert [line["level"] for line in lines] == ["warning"]
-
-
-def test_libraries_speak_from_warning_up_in_the_same_format() -> None:
-    log = Log(level="debug")
-    logging.getLogger("aio_pika").info("chatter")
-    logging.getLogger("aio_pika").warning("trouble with %s", "a channel")
-    (line,) = log.lines
-    assert (line["logger"], line["level"], line["event"]) == ("aio_pika", "warning", "trouble with a channel")
-
-
-def test_libraries_are_as_quiet_as_the_level_asks() -> None:
-    log = Log(level="error")
-    logging.getLogger("aio_pika").warning("trouble")
-    assert log.lines == []
-
-
-def test_a_library_that_logs_secrets_message_bodies_and_exceptions_is_redacted() -> None:
-    log = Log()
-    message = DeliveredMessage(None, None, PROMPT.encode(), None)  # type: ignore[arg-type] # only its repr counts
-    logging.getLogger("aiormq").error("unhandled %r with %s", message, KEY, exc_info=failure())
-    assert "unhandled DeliveredMessage" in log.text
-    assert PROMPT not in log.text
-    assert KEY not in log.text
-
-
-def test_warnings_of_python_are_lines_too() -> None:
-    with warnings.catch_warnings():
-        warnings.simplefilter("always")
-        log = Log()
-        warnings.warn("old habits", DeprecationWarning, stacklevel=1)
-    assert [line["logger"] for line in log.lines] == ["py.warnings"]
-
-
-def test_the_console_format_is_for_people_and_has_no_colours_away_from_a_terminal() -> None:
-    log = Log(log_format="console")
-    LogObserver().notify(settled(SUBMITTED))
-    assert "request settled" in log.text
-    assert "task_id='task-1'" in log.text
-    assert "\x1b" not in log.text
-
-
-def test_an_id_cannot_write_to_the_terminal() -> None:
-    log = Log(log_format="console")
-    LogObserver().notify(settled(Submitted("\x1b[2J", "model", 1)))
-    assert "\x1b" not in log.text
-
-
-def test_the_log_goes_to_standard_error(capsys: pytest.CaptureFixture[str]) -> None:
-    configure_logging(settings_with())
-    LogObserver().notify(DrainStarted(1))
-    captured = capsys.readouterr()
-    assert captured.out == ""
-    assert "drain started" in captured.err

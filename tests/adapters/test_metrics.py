@@ -8,7 +8,8 @@ import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from service.adapters.metrics import LAG_WINDOW, MetricsObserver
+from service.adapters.loop_lag import INTERVAL
+from service.adapters.metrics import MetricsObserver
 from service.adapters.version import installed_version
 from service.core.call import Accepted, ResultClass
 from service.core.facts import (
@@ -226,7 +227,7 @@ def test_the_largest_lag_of_the_last_minute_is_shown(observer: MetricsObserver, 
     for seconds in (0.1, 3.0, 0.2):
         observer.notify(LoopLag(seconds))
     assert value("event_loop_lag_seconds") == 3
-    for _ in range(LAG_WINDOW):
+    for _ in range(round(60 / INTERVAL)):
         observer.notify(LoopLag(0.2))
     assert value("event_loop_lag_seconds") == 0.2
 

@@ -15,23 +15,27 @@ def redacted(value: object, *secrets: str) -> object:
 @pytest.mark.parametrize(
     ("value", "shown"),
     [
-        ("key hush!", "key ***!"),
-        ({"a": ["hush", {"hush": 1}]}, {"a": ["***", {"***": 1}]}),
-        (("hush", 1, 1.5, None, True), ["***", 1, 1.5, None, True]),
-        (ValueError("hush"), "ValueError('***')"),
-        (b"hush", "***"),
+        ("key hush-now!", "key ***!"),
+        ({"a": ["hush-now", {"hush-now": 1}]}, {"a": ["***", {"***": 1}]}),
+        (("hush-now", 1, 1.5, None, True), ["***", 1, 1.5, None, True]),
+        (ValueError("hush-now"), "ValueError('***')"),
+        (b"hush-now", "***"),
     ],
 )
 def test_a_secret_is_masked_wherever_it_stands(value: object, shown: object) -> None:
-    assert redacted(value, "hush") == shown
+    assert redacted(value, "hush-now") == shown
 
 
 def test_the_longer_of_two_secrets_is_masked_whole() -> None:
-    assert redacted("hush-hush", "hush", "hush-hush") == "***"
+    assert redacted("hush-now-hush-now", "hush-now", "hush-now-hush-now") == "***"
 
 
 def test_a_secret_is_taken_literally() -> None:
-    assert redacted("a.c abc", "a.c") == "*** abc"
+    assert redacted("a.c.e.g.i abcdefghi", "a.c.e.g.i") == "*** abcdefghi"
+
+
+def test_a_text_too_short_to_be_told_from_a_word_is_left() -> None:
+    assert redacted("seven12 eight123", "seven12", "eight123") == "seven12 ***"
 
 
 def test_without_secrets_text_stays_as_it_is() -> None:
@@ -44,7 +48,7 @@ def test_a_body_that_a_library_shows_is_masked(body: bytes) -> None:
 
 
 def test_a_secret_with_quotes_does_not_break_the_json() -> None:
-    assert json.loads(json.dumps(redacted('a"b\\c', '"b\\'))) == "a***c"
+    assert json.loads(json.dumps(redacted('a"bcdefg\\h', '"bcdefg\\'))) == "a***h"
 
 
 def test_a_traceback_shows_frames_types_and_causes_without_messages() -> None:

@@ -1,18 +1,12 @@
 import json
+from pathlib import Path
+
+import pytest
 
 from tests.support.broker import Amqp
+from tests.support.environment import environment
 from tests.support.process import Process, process
 from tests.support.running import simulated_endpoint
-
-
-def environment(broker_url: str, prefix: str, base_url: str, **more: str) -> dict[str, str]:
-    return {
-        "VIDEOGEN_BROKER__URL": broker_url,
-        "VIDEOGEN_BROKER__PREFIX": prefix,
-        "VIDEOGEN_ENDPOINT__BASE_URL": base_url,
-        "VIDEOGEN_ENDPOINT__API_KEY": "test-key",
-        **more,
-    }
 
 
 def findings(ended: Process) -> dict[str, bool]:
@@ -66,3 +60,47 @@ async def test_wrong_settings_end_with_status_2() -> None:
         assert await check.exits() == 2
 
     assert "VIDEOGEN_WORKER__CONCURRENCY" in "\n".join(check.output)
+
+
+async def test_an_address_that_looks_like_markup_is_shown_as_it_is(prefix: str) -> None:
+    settings = environment("amqp://127.0.0.1:9/", prefix, "http://[::1]:9/[/b]", COLUMNS="200")
+    async with process("check", environment=settings) as check:
+        assert await check.exits() == 1
+
+    assert "http://[::1]:9/[/b]" in "\n".join(check.output)
+
+
+def said(ended: Process, check: str) -> str:
+    lines = (json.loads(line) for line in ended.output if line.startswith("{"))
+    return next(str(line["said"]) for line in lines if line["check"] == check)
+
+
+async def test_a_broker_that_is_away_is_explained_once(prefix: str) -> None:
+    settings = environment("amqp://guest:hidden@127.0.0.1:9/", prefix, "http://127.0.0.1:9")
+    async with process("check", "--json", environment=settings) as check:
+        assert await check.exits() == 1
+
+    assert said(check, "broker and topology") == (
+        "amqp://***@127.0.0.1:9/: nothing listens at the broker address: "
+        "check its host and port, and that RabbitMQ is running"
+    )
+    assert all(line.startswith("{") for line in check.output)
+
+
+async def test_a_certificate_file_that_is_no_pem_is_named(prefix: str) -> None:
+    settings = environment(
+        "amqps://127.0.0.1:9/", prefix, "http://127.0.0.1:9", VIDEOGEN_BROKER__CA_FILE=str(Path(__file__))
+    )
+    async with process("check", "--json", environment=settings) as check:
+        assert await check.exits() == 1
+
+    assert "VIDEOGEN_BROKER__CA_FILE=" in said(check, "broker and topology")
+
+
+@pytest.mark.parametrize(("name", "value"), [("SSL_CERT_FILE", "/nope"), ("HTTP_PROXY", "foo://bar")])
+async def test_an_environment_that_lets_no_call_out_is_named(name: str, value: str, prefix: str) -> None:
+    settings = environment("amqp://127.0.0.1:9/", prefix, "http://127.0.0.1:9", **{name: value})
+    async with process("check", "--json", environment=settings) as check:
+        assert await check.exits() == 1
+
+    assert name in said(check, "endpoint")

@@ -70,6 +70,15 @@ async def test_the_options_reach_the_simulator() -> None:
         assert faulty.json()["error"]["code"] == "X"
 
 
+async def test_the_size_separator_can_be_chosen() -> None:
+    async with _running("--port", "0", "--json", "--size-separator", "x") as process:
+        url = json.loads(await _first_line(process))["base_url"] + GENERATIONS
+        async with httpx.AsyncClient(headers=AUTHORIZED) as client:
+            known = await client.post(url, json={**BODY, "size": "832x480"})
+            unknown = await client.post(url, json={**BODY, "size": "832*480"})
+        assert (known.status_code, unknown.status_code) == (200, 500)
+
+
 @pytest.mark.parametrize(
     ("options", "status", "problem"),
     [
@@ -77,7 +86,15 @@ async def test_the_options_reach_the_simulator() -> None:
         (("--error-rate", "429=2"), 2, "shares from 0 to 1"),
         (("--error-rate", "rst=0.1"), 2, "'rst' is not known"),
         (("--rate-limit", "0"), 2, "above 0"),
+        (("--rate-limit", "inf"), 2, "rate_limit must be finite"),
+        (("--burst", "3"), 2, "burst has no effect without rate_limit"),
+        (("--error-rate", "429=0.1", "--error-rate", "429=0.2"), 2, "429 is given twice"),
         (("--latency", "-1"), 2, "latency"),
+        (("--latency", "inf"), 2, "latency must be 0 seconds or more, and finite"),
+        (("--latency-spread", "nan"), 2, "latency-spread"),
+        (("--api-key", ""), 2, "api_key must not be empty"),
+        (("--api-key", " key"), 2, "api_key must not be empty, nor begin"),
+        (("--size-separator", ""), 2, "size_separator must not be empty"),
         (("--models-file", "/nowhere/models.json"), 2, "/nowhere/models.json"),
     ],
 )

@@ -11,13 +11,14 @@ from uuid import uuid4
 import pytest
 from aio_pika.abc import HeadersType
 
+from service.adapters.rabbitmq.direct_replies import DirectReplies
 from service.adapters.rabbitmq.publisher import RabbitPublisher
 from service.core.facts import LinkDown
 from service.core.outgoing import Outgoing, PublishVerdict, Route
 from service.core.ports import Publisher
 from tests.support.broker import Amqp, amqp_client
 from tests.support.fakes import GUARD, FakeClock, FakePublisher, RecordingObserver
-from tests.support.links import link_to, proxy_to, running, with_address
+from tests.support.links import link_to, options_for, proxy_to, running, with_address
 from tests.support.tcp_proxy import TcpProxy
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -135,7 +136,8 @@ async def stage(url: str | None) -> AsyncIterator[Stage]:
         proxy = await stack.enter_async_context(proxy_to(url))
         link = await stack.enter_async_context(running(link_to(with_address(url, port=proxy.port), observer)))
         await link.session()
-        publisher = RabbitPublisher(link, 5.0, FakeClock(), observer, lambda: uuid4().hex)
+        direct = await stack.enter_async_context(DirectReplies(options_for(url)))
+        publisher = RabbitPublisher(link, direct, 5.0, FakeClock(), observer, lambda: uuid4().hex)
         yield RabbitStage(amqp, proxy, observer, publisher)
 
 

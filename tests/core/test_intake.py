@@ -3,7 +3,7 @@ import json
 from datetime import timedelta
 from itertools import count
 
-from service.core.call import Accepted, Answer, Finished, GivenBack, Placed, RefusedForGood
+from service.core.call import Accepted, Answer, Finished, GivenBack, Placed, RefusedForGood, Uncertain, UncertainReason
 from service.core.catalogue import Catalogue, Model
 from service.core.delivery import Delivery
 from service.core.drain import Drain
@@ -172,16 +172,69 @@ async def test_a_message_without_an_id_never_joins() -> None:
     assert not scene.observer.of(Joined)
 
 
-async def test_a_request_that_arrives_after_completion_starts_afresh() -> None:
+async def test_a_redelivered_copy_of_a_paid_request_is_acked_without_a_call_or_a_second_reply() -> None:
     scene = Scene()
-
-    scene.accept()
+    scene.accept("r")
     await scene.finished()
-    second = scene.accept()
+
+    late = scene.accept("r", redelivered=True)
+    await scene.finished()
+
+    assert len(scene.caller.calls) == 1
+    assert len(scene.publisher.at(ANSWERS)) == 1
+    assert late.verdict is Verdict.ACKED
+    assert len(scene.observer.of(Settled)) == 1
+    assert scene.observer.of(Joined) == [Joined("r", redelivered=True)]
+
+
+async def test_a_paid_request_that_is_published_again_gets_the_same_answer_without_a_call() -> None:
+    scene = Scene()
+    scene.accept("r")
+    await scene.finished()
+    scene.clock.advance(60)
+
+    again = scene.accept("r")
+    await scene.finished()
+
+    assert len(scene.caller.calls) == 1
+    first, second = scene.publisher.at(ANSWERS)
+    assert first.body == second.body
+    assert again.verdict is Verdict.ACKED
+
+
+async def test_a_request_in_doubt_is_dead_lettered_once_however_often_it_comes() -> None:
+    scene = Scene(Finished(Uncertain(UncertainReason.TIMEOUT, Answer()), attempts=1))
+    scene.accept("r")
+    await scene.finished()
+
+    scene.accept("r")
+    scene.accept("r", redelivered=True)
+    await scene.finished()
+
+    assert len(scene.caller.calls) == 1
+    assert len(scene.publisher.at(DEAD)) == 1
+
+
+async def test_a_request_that_cost_nothing_starts_afresh_when_it_comes_again() -> None:
+    scene = Scene(_refused())
+    scene.accept("r")
+    await scene.finished()
+
+    scene.accept("r")
     await scene.finished()
 
     assert len(scene.caller.calls) == 2
-    assert second.verdict is Verdict.ACKED
+
+
+async def test_requests_without_an_id_are_not_remembered() -> None:
+    scene = Scene()
+    scene.accept(None)
+    await scene.finished()
+
+    scene.accept(None)
+    await scene.finished()
+
+    assert len(scene.caller.calls) == 2
 
 
 async def test_after_the_drain_began_a_message_goes_back_untouched() -> None:

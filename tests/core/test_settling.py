@@ -6,6 +6,7 @@ import pytest
 
 from service.core.call import Answer
 from service.core.delivery import Delivery, Identity
+from service.core.memory import Answered
 from service.core.outcome import Handled, Interrupted, Outcome, Rejected, Submitted
 from service.core.outgoing import PublishVerdict, Route
 from service.core.settlement import settle
@@ -35,7 +36,8 @@ class Scene:
         return incoming
 
     async def settle(self, outcome: Outcome) -> bool:
-        return await self.settler.settle(settle(Handled(outcome), "r", self.clock.now()), self.copies)
+        handled = Handled(outcome)
+        return await self.settler.settle(Answered(handled, settle(handled, "r", self.clock.now())), self.copies)
 
 
 @pytest.fixture

@@ -7,10 +7,10 @@ import aio_pika
 import pytest
 from aio_pika.abc import AbstractIncomingMessage
 
-from service.core.facts import Settled
+from service.core.facts import LinkDown, Settled
 from tests.e2e.test_requests import request
 from tests.support.broker import Amqp
-from tests.support.raw_publish import publish_raw
+from tests.support.raw_publish import publish_raw, short_string
 from tests.support.running import running_worker, settings_for, simulated_endpoint
 
 
@@ -142,3 +142,29 @@ async def test_a_request_past_its_deadline_is_not_called(broker_url: str, prefix
     error = json.loads(reply.body)["error"]
     assert (error["code"], error["retryable"], error["charged"]) == ("expired", True, "no")
     assert simulator.record.posts == ()
+
+
+async def test_a_forged_direct_reply_name_is_kept_for_the_operator_and_disturbs_nobody(
+    broker_url: str, prefix: str, amqp: Amqp
+) -> None:
+    async with (
+        simulated_endpoint() as simulator,
+        running_worker(settings_for(broker_url, prefix, simulator.base_url)) as running,
+    ):
+        forged = "amq.rabbitmq.reply-to.g2gCYQFhAg==.abc"
+        await publish_raw(
+            amqp.connection,
+            f"{prefix}.requests",
+            request("a cat"),
+            reply_to=short_string(forged.encode()),
+            message_id=short_string(b"forged"),
+        )
+        for n in range(20):
+            await amqp.publish(f"{prefix}.requests", aio_pika.Message(request("a dog"), message_id=f"r{n}"))
+        await running.facts.wait_for(Settled, 21)
+
+        kept = await amqp.receive(f"{prefix}.undelivered")
+        assert kept.headers["x-original-reply-to"] == forged
+        assert len(simulator.record.posts) == 21
+        assert await amqp.count(f"{prefix}.results") == 20
+        assert running.facts.of(LinkDown) == []

@@ -2,12 +2,13 @@
 
 import gzip
 import json
+import struct
 from dataclasses import dataclass
 
 import pytest
 
 from service.adapters.rabbitmq.requester import open_requester
-from service.core.facts import LinkDown
+from service.core.facts import LinkDown, Settled
 from tests.e2e.test_requests import replies_of, request
 from tests.support.broker import Amqp
 from tests.support.raw_publish import publish_raw, short_string, table, timestamp
@@ -94,3 +95,38 @@ async def test_odd_properties_are_answered_over_the_same_connection(
         assert body["status"] == "submitted"
         assert body["request_id"] == reply.correlation_id
         assert running.facts.of(LinkDown) == []
+
+
+def nested(depth: int) -> bytes:
+    inside = b""
+    for _ in range(depth):
+        inside = short_string(b"a") + b"F" + struct.pack(">I", len(inside)) + inside
+    return struct.pack(">I", len(inside)) + inside
+
+
+UNWRITABLE: dict[str, tuple[bytes, set[str]]] = {
+    # How deep the library can read and write depends on the stack; that it must not stop the worker does not.
+    "tables nested 450 deep": (nested(450), set()),
+    "a table that leaves no room for ours": (
+        table(*((f"k{n}".encode(), b"v" * 1000) for n in range(129))),
+        {"x-headers-dropped"},
+    ),
+}
+
+
+@pytest.mark.parametrize(("headers", "markers"), UNWRITABLE.values(), ids=UNWRITABLE.keys())
+async def test_headers_that_cannot_be_written_back_are_dropped_from_the_dead_copy(
+    headers: bytes, markers: set[str], broker_url: str, prefix: str, amqp: Amqp
+) -> None:
+    async with (
+        simulated_endpoint() as simulator,
+        running_worker(settings_for(broker_url, prefix, simulator.base_url)) as running,
+    ):
+        await publish_raw(amqp.connection, f"{prefix}.requests", b"{}", headers=headers, message_id=short_string(b"r"))
+        copy = await amqp.receive(f"{prefix}.dead")
+        await running.facts.wait_for(Settled)
+
+        assert markers <= set(copy.headers)
+        assert (copy.headers["x-error-code"], copy.headers["x-request-id"]) == ("invalid_request", "r")
+        assert running.facts.of(LinkDown) == []
+        assert await amqp.count(f"{prefix}.results") == 1

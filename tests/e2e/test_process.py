@@ -14,23 +14,12 @@ from service.adapters.rabbitmq.requester import open_requester
 from service.private_broker.free_ports import free_ports
 from tests.e2e.test_requests import replies_of, request
 from tests.support.broker import Amqp
+from tests.support.environment import environment
 from tests.support.process import process
 from tests.support.running import simulated_endpoint
 from tests.support.tcp_proxy import TcpProxy
 
 CONSUMING = "consumer active"
-
-
-def environment(broker_url: str, prefix: str, base_url: str, **more: str) -> dict[str, str]:
-    return {
-        "VIDEOGEN_BROKER__URL": broker_url,
-        "VIDEOGEN_BROKER__PREFIX": prefix,
-        "VIDEOGEN_ENDPOINT__BASE_URL": base_url,
-        "VIDEOGEN_ENDPOINT__API_KEY": "test-key",
-        "VIDEOGEN_ADMIN__HOST": "127.0.0.1",
-        "VIDEOGEN_ADMIN__PORT": "0",
-        **more,
-    }
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name)

@@ -18,9 +18,8 @@ def blocks(language: str) -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
 
 
-async def test_the_python_example_sends_a_request_and_prints_its_result(
-    broker_url: str, prefix: str, tmp_path: Path
-) -> None:
+async def run_example(broker_url: str, prefix: str, folder: Path) -> tuple[int | None, str, str]:
+    """Run the Python example of the README against this broker and these queues."""
     (example,) = blocks("python")
     for shown, here in (
         ("amqp://guest:guest@localhost:5672/", broker_url),
@@ -28,18 +27,44 @@ async def test_the_python_example_sends_a_request_and_prints_its_result(
     ):
         assert shown in example
         example = example.replace(shown, here)
-    script = tmp_path / "example.py"
+    script = folder / "example.py"
     script.write_text(example)
+    child = await asyncio.create_subprocess_exec(
+        sys.executable, str(script), stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+    )
+    try:
+        async with asyncio.timeout(30):
+            printed, errors = await child.communicate()
+    finally:
+        if child.returncode is None:
+            child.kill()
+            await child.wait()
+    return child.returncode, printed.decode(), errors.decode()
+
+
+async def test_the_python_example_sends_a_request_and_prints_its_result(
+    broker_url: str, prefix: str, tmp_path: Path
+) -> None:
     async with (
         simulated_endpoint() as simulator,
         running_worker(settings_for(broker_url, prefix, simulator.base_url)),
     ):
-        child = await asyncio.create_subprocess_exec(sys.executable, str(script), stdout=asyncio.subprocess.PIPE)
-        async with asyncio.timeout(60):
-            printed, _ = await child.communicate()
+        status, printed, _ = await run_example(broker_url, prefix, tmp_path)
 
-    assert child.returncode == 0
-    assert json.loads(printed)["status"] == "submitted"
+    assert status == 0
+    result = json.loads(printed)
+    assert result["status"] == "submitted"
+    # The form that the examples of results show.
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", result["submitted_at"])
+
+
+async def test_the_python_example_fails_at_once_where_the_queue_is_missing(
+    broker_url: str, prefix: str, tmp_path: Path
+) -> None:
+    status, printed, errors = await run_example(broker_url, prefix, tmp_path)
+
+    assert (status, printed) == (1, "")
+    assert "NO_ROUTE" in errors
 
 
 @pytest.mark.parametrize(("status", "model"), [("submitted", SubmittedResult), ("failed", FailedResult)])

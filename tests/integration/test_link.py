@@ -4,9 +4,11 @@ import pytest
 from aio_pika.exceptions import ChannelNotFoundEntity
 from pydantic import SecretStr
 
+from service.adapters.rabbitmq.connect import link_options_of
 from service.adapters.rabbitmq.errors import LinkLost, TopologyError
-from service.adapters.rabbitmq.link import Link, LinkOptions, Session
+from service.adapters.rabbitmq.link import Link, Session
 from service.core.facts import LinkDown, LinkRole, LinkUp
+from service.settings import BrokerSettings
 from tests.support.fakes import GUARD, RecordingObserver
 from tests.support.links import link_to, no_set_up, running, with_address
 from tests.support.tcp_proxy import TcpProxy
@@ -45,7 +47,7 @@ async def test_the_waits_between_tries_grow_to_the_cap_and_no_further(
     proxy: TcpProxy, proxied_url: str, observer: RecordingObserver
 ) -> None:
     proxy.close_listening()
-    options = LinkOptions(SecretStr(proxied_url), reconnect_cap=0.7)
+    options = link_options_of(BrokerSettings(url=SecretStr(proxied_url), reconnect_cap=0.7))
     async with running(Link(LinkRole.CONSUME, options, no_set_up, observer, lambda: 0.0)):
         downs = await observer.wait_for(LinkDown, 4)
 
@@ -59,7 +61,7 @@ async def test_a_wrong_password_says_what_to_check_and_is_not_shown(
     async with running(link_to(url, observer)):
         (down, *_) = await observer.wait_for(LinkDown)
 
-    assert "VIDEOGEN_BROKER__URL" in down.reason
+    assert "broker address" in down.reason
     assert "hunter2" not in down.reason
 
 
@@ -68,7 +70,7 @@ async def test_an_unknown_virtual_host_says_what_to_check(broker_url: str, obser
         (down, *_) = await observer.wait_for(LinkDown)
 
     assert "virtual host" in down.reason
-    assert "VIDEOGEN_BROKER__URL" in down.reason
+    assert "broker address" in down.reason
     assert "guest:guest" not in down.reason
 
 

@@ -11,6 +11,7 @@ import pytest
 from aio_pika.abc import AbstractIncomingMessage, HeadersType
 
 from service.adapters.rabbitmq.declare import declare
+from service.adapters.rabbitmq.direct_replies import DirectReplies
 from service.adapters.rabbitmq.link import Session
 from service.adapters.rabbitmq.publisher import RabbitPublisher
 from service.core.facts import LinkDown, LinkUp, PublishAttempt, Published
@@ -18,7 +19,7 @@ from service.core.outgoing import Outgoing, PublishVerdict, Route
 from service.core.topology import Topology
 from tests.support.broker import Amqp
 from tests.support.fakes import GUARD, FakeClock, RecordingObserver
-from tests.support.links import link_to, no_set_up, running
+from tests.support.links import link_to, no_set_up, options_for, running
 from tests.support.tcp_proxy import TcpProxy
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -49,9 +50,9 @@ async def publishing(
 
     numbers = count(1)
     link = link_to(url, observer, set_up, heartbeat=heartbeat)
-    async with running(link), asyncio.timeout(3 * GUARD):
+    async with running(link), DirectReplies(options_for(url)) as direct, asyncio.timeout(3 * GUARD):
         await link.session()
-        yield RabbitPublisher(link, confirm_within, FakeClock(), observer, lambda: f"id-{next(numbers)}")
+        yield RabbitPublisher(link, direct, confirm_within, FakeClock(), observer, lambda: f"id-{next(numbers)}")
 
 
 def _message(queue: str, body: bytes = b"{}", *, exchange: str = "") -> Outgoing:

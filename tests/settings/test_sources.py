@@ -122,14 +122,27 @@ def test_a_dotenv_that_is_not_utf_8_is_a_problem(dotenv: Path) -> None:
         ("VIDEOGEN_API_KEY", "VIDEOGEN_ENDPOINT__API_KEY"),
         ("VIDEOGEN_ENDPOINT__APIKEY", "VIDEOGEN_ENDPOINT__API_KEY"),
         ("VIDEOGEN_SECRET_DIR", "VIDEOGEN_SECRETS_DIR"),
+        ("VIDEOGEN_ENDPIONT__TIMEOUT", "VIDEOGEN_ENDPOINT__TIMEOUT"),
+        ("VIDEOGEN_RETRY_ATEMPTS", "VIDEOGEN_RETRY__ATTEMPTS"),
+        ("VIDEOGEN_BROKER__URL_FLIE", "VIDEOGEN_BROKER__URL_FILE"),
+        ("VIDEOGEN_MODEL_FILE", "VIDEOGEN_MODELS_FILE"),
     ],
 )
 def test_an_unknown_name_is_a_problem_with_a_suggestion_and_without_its_value(name: str, meant: str) -> None:
     text = problem({name: "hush"})
-    assert text == f"{name} (in the environment): there is no such setting; did you mean {meant}?"
+    assert text == f"{name} (from the environment): there is no such setting; did you mean {meant}?"
 
 
-@pytest.mark.parametrize("name", ["VIDEOGEN_", "VIDEOGEN_LEDGER__URL", "VIDEOGEN_ENDPOINT"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "VIDEOGEN_",
+        "VIDEOGEN_LEDGER__URL",
+        "VIDEOGEN_ENDPOINT",
+        "VIDEOGEN_RETRY__MAX_AGE",
+        "VIDEOGEN_ENDPOINT__MAX_RPS",
+    ],
+)
 @pytest.mark.parametrize("value", ["1", ""])
 def test_an_unknown_name_like_no_other_is_a_problem_with_a_place_to_look(name: str, value: str) -> None:
     assert "look its name up in docs/settings.md" in problem({name: value})
@@ -141,8 +154,8 @@ def test_unknown_names_are_found_in_dotenv_and_in_secret_files_too(secrets: Path
     with pytest.raises(SettingsError) as refused:
         load_settings({**REQUIRED, "VIDEOGEN_SECRETS_DIR": str(secrets)}, dotenv)
     assert sorted(problem.split(":")[0] for problem in refused.value.problems) == [
-        f"VIDEOGEN_ONE (in {dotenv})",
-        f"VIDEOGEN_TWO (in {secrets / 'VIDEOGEN_TWO'})",
+        f"VIDEOGEN_ONE (from {dotenv})",
+        f"VIDEOGEN_TWO (from {secrets / 'VIDEOGEN_TWO'})",
     ]
 
 

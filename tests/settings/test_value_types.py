@@ -20,6 +20,7 @@ def test_a_broker_url_is_taken_as_it_is(url: str) -> None:
         ("amqp://me:hush/@host", "percent-encode"),
         ("amqp://me:hush@host:99999", "up to 65535"),
         ("amqp://me:hush@[::1", "cannot be read"),
+        ("amqp://me:hush@exämple..com", "no host name"),
         ("amqp://me:hush @host", "no blanks"),
         ("amqp://me:hush\n@host", "control characters"),
         ("amqp://me:hush@host?heartbeat=1", "no query"),
@@ -27,7 +28,7 @@ def test_a_broker_url_is_taken_as_it_is(url: str) -> None:
 )
 def test_a_wrong_broker_url_is_explained_without_its_password(url: str, advice: str) -> None:
     text = problem({"VIDEOGEN_BROKER__URL": url})
-    assert text.startswith("VIDEOGEN_BROKER__URL (in the environment): ")
+    assert text.startswith("VIDEOGEN_BROKER__URL (from the environment): ")
     assert advice in text
     assert "hush" not in text
 
@@ -50,6 +51,8 @@ def test_a_slash_at_the_end_of_the_base_url_is_dropped(url: str, base: str) -> N
         ("api.example.com", "must start with http:// or https://"),
         ("ftp://host", "must start with http:// or https://"),
         ("https://", "must name a host"),
+        ("http://exämple..com", "no host name"),
+        (f"https://{'a' * 64}.com", "no host name"),
         ("https://me:hush@host", "no user name or password"),
         ("https://me:hu@sh@host", "no user name or password"),
         ("https://host?key=hush", "no query or fragment"),
@@ -144,7 +147,7 @@ def test_any_other_size_is_refused_with_examples(text: str) -> None:
     ],
 )
 def test_a_value_out_of_bounds_is_shown_with_its_full_name(name: str, value: str) -> None:
-    assert problem({name: value}).startswith(f"{name}={value!r} (in the environment): ")
+    assert problem({name: value}).startswith(f"{name}={value!r} (from the environment): ")
 
 
 def test_a_choice_counts_in_any_case() -> None:

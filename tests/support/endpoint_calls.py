@@ -3,11 +3,10 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from pydantic import SecretStr
-
-from service.adapters.endpoint import EndpointOptions, HttpxEndpoint
+from service.adapters.endpoint import HttpxEndpoint
 from service.core.call import Call, CallResult
 from service.core.contract import VideoRequest
+from service.settings import EndpointSettings
 from tests.support.fakes import FakeClock
 from tests.support.raw_server import Peer, RawServer, Script, answer, raw_server
 
@@ -17,28 +16,31 @@ CALL = Call("request-1", REQUEST, {"traceparent": "00-0af7651916cd43dd8448eb211c
 ACCEPTED = answer("200 OK", b'{"task_id": "task-1"}')
 
 
-def options(base_url: str, **changes: object) -> EndpointOptions:
-    defaults: dict[str, object] = {"timeout": 10.0, "connect_timeout": 5.0, "trust_env": False}
-    return EndpointOptions(base_url, SecretStr(KEY), **(defaults | changes))  # type: ignore[arg-type]  # a test's shorthand
+def settings(base_url: str, **changes: object) -> EndpointSettings:
+    checked = EndpointSettings.model_validate({"base_url": base_url, "api_key": KEY, "timeout": 10.0})
+    # Unchecked: some tests want a limit that nobody could work with.
+    return checked.model_copy(update=changes)
 
 
 @asynccontextmanager
-async def serving(script: Script, **changes: object) -> AsyncIterator[tuple[RawServer, HttpxEndpoint]]:
+async def serving(
+    script: Script, max_connections: int = 64, /, **changes: object
+) -> AsyncIterator[tuple[RawServer, HttpxEndpoint]]:
     async with (
         raw_server(script) as server,
-        HttpxEndpoint(options(server.url, **changes), FakeClock()) as endpoint,
+        HttpxEndpoint(settings(server.url, **changes), max_connections, FakeClock()) as endpoint,
     ):
         yield server, endpoint
 
 
 async def submitted(base_url: str, **changes: object) -> CallResult:
-    async with HttpxEndpoint(options(base_url, **changes), FakeClock()) as endpoint:
+    async with HttpxEndpoint(settings(base_url, **changes), 1, FakeClock()) as endpoint:
         return await endpoint.submit(CALL)
 
 
 async def outcome_of(script: Script, **changes: object) -> tuple[CallResult, int]:
     """Make one call; give its result and how many POSTs the server saw."""
-    async with serving(script, **changes) as (server, endpoint):
+    async with serving(script, 64, **changes) as (server, endpoint):
         result = await endpoint.submit(CALL)
         return result, len(server.posts)
 

@@ -7,7 +7,8 @@ from urllib.parse import urlsplit, urlunsplit
 
 from pydantic import SecretStr
 
-from service.adapters.rabbitmq.link import Link, LinkOptions, Session
+from service.adapters.rabbitmq.connect import LinkOptions
+from service.adapters.rabbitmq.link import Link, Session
 from service.core.facts import LinkRole
 from service.core.ports import Observer
 from tests.support.fakes import RecordingObserver
@@ -16,6 +17,11 @@ from tests.support.tcp_proxy import TcpProxy
 
 async def no_set_up(_: Session) -> None:
     """Leave a session as it is."""
+
+
+def options_for(url: str, heartbeat: int = 10) -> LinkOptions:
+    """Name a broker, with waits that suit a test."""
+    return LinkOptions(SecretStr(url), heartbeat=heartbeat, connect_timeout=5.0, reconnect_cap=0.2)
 
 
 def link_to(
@@ -27,8 +33,7 @@ def link_to(
     role: LinkRole = LinkRole.PUBLISH,
 ) -> Link:
     """Make a link that comes back fast."""
-    options = LinkOptions(SecretStr(url), heartbeat=heartbeat, connect_timeout=5.0, reconnect_cap=0.2)
-    return Link(role, options, set_up, observer or RecordingObserver(), lambda: 0.0)
+    return Link(role, options_for(url, heartbeat), set_up, observer or RecordingObserver(), lambda: 0.0)
 
 
 @asynccontextmanager

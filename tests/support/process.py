@@ -48,6 +48,10 @@ class Process:
     def signal(self, number: signal.Signals) -> None:
         self._child.send_signal(number)
 
+    def interrupt(self) -> None:
+        """Send SIGINT to its whole process group, as a terminal does on Ctrl-C."""
+        os.killpg(self._child.pid, signal.SIGINT)
+
     async def exits(self) -> int:
         """Wait for the end and return the exit status."""
         async with asyncio.timeout(GUARD):
@@ -77,6 +81,7 @@ async def process(
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
+        process_group=0,
     )
     running = Process(child)
     try:

@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import ssl
 import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -84,7 +85,7 @@ class RawServer:
 
 
 @asynccontextmanager
-async def raw_server(script: Script) -> AsyncIterator[RawServer]:
+async def raw_server(script: Script, tls: ssl.SSLContext | None = None) -> AsyncIterator[RawServer]:
     """Serve every connection with `script`; when it returns, the connection is closed."""
     seen = RawServer()
     running: set[asyncio.Task[None]] = set()
@@ -107,7 +108,7 @@ async def raw_server(script: Script) -> AsyncIterator[RawServer]:
         running.add(task)
         task.add_done_callback(running.discard)
 
-    server = await asyncio.start_server(accept, "127.0.0.1", 0)
+    server = await asyncio.start_server(accept, "127.0.0.1", 0, ssl=tls)
     seen.port = server.sockets[0].getsockname()[1]
     try:
         yield seen

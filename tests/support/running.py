@@ -10,7 +10,8 @@ from pydantic import SecretStr
 from service.adapters.catalogue_file import load_catalogue
 from service.app import Worker, assemble
 from service.core.facts import ConsumerActive
-from service.lifecycle import ExitStatus, run
+from service.exit_status import ExitStatus
+from service.lifecycle import run
 from service.settings import (
     AdminSettings,
     BrokerSettings,

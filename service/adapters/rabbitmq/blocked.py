@@ -12,7 +12,8 @@ _INTERVAL = 1.0
 async def is_blocked(session: Session) -> bool:
     """Tell whether the broker has sent `connection.blocked` on this session and not taken it back."""
     transport = session.connection.transport
-    if transport is None:
+    # A dead connection keeps the last word that it had.
+    if transport is None or session.ended.done():
         return False
     # The library tells only by letting `ready` wait.
     ready = asyncio.ensure_future(transport.ready())

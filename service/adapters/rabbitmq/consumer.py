@@ -17,6 +17,7 @@ from service.core.delivery import Delivery
 from service.core.facts import ConsumerActive
 from service.core.ports import Incoming, Observer
 
+_START_TIMEOUT = 30.0
 _CANCEL_TIMEOUT = 5.0
 
 
@@ -70,12 +71,13 @@ class RabbitConsumer:
         if self._stop.is_set():
             return
         with link_errors():
-            await session.channel.set_qos(prefetch_count=self._prefetch)
-            underlay = await session.channel.get_underlay_channel()
-            underlay.on_consumer_cancel_callbacks.add(
-                lambda _: session.end("the broker cancelled the consumer, its queue may have been deleted")
-            )
-            consuming = await underlay.basic_consume(self._queue, self._on_message)
+            async with asyncio.timeout(_START_TIMEOUT):
+                await session.channel.set_qos(prefetch_count=self._prefetch)
+                underlay = await session.channel.get_underlay_channel()
+                underlay.on_consumer_cancel_callbacks.add(
+                    lambda _: session.end("the broker cancelled the consumer, its queue may have been deleted")
+                )
+                consuming = await underlay.basic_consume(self._queue, self._on_message)
         self._active = (session, underlay, consuming.consumer_tag or "")
         session.ended.add_done_callback(lambda _: self._ended(session))
         self._observer.notify(ConsumerActive(active=True))

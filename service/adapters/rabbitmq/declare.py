@@ -5,7 +5,7 @@ import re
 from aio_pika.abc import AbstractChannel, ExchangeType
 from aio_pika.exceptions import ChannelNotFoundEntity, ChannelPreconditionFailed
 
-from service.adapters.rabbitmq.errors import TopologyError
+from service.adapters.rabbitmq.errors import MissingObjectError, TopologyError
 from service.core.topology import Topology
 
 # RabbitMQ: PRECONDITION_FAILED - inequivalent arg 'x-message-ttl' for queue 'q' in vhost '/':
@@ -39,7 +39,7 @@ async def check(channel: AbstractChannel, topology: Topology) -> None:
     """Check passively that every exchange and queue is there. Arguments cannot be read over AMQP.
 
     Raises:
-        TopologyError: an object is missing; names it.
+        MissingObjectError: an object is missing; names it.
     """
     name = topology.exchange
     try:
@@ -48,7 +48,7 @@ async def check(channel: AbstractChannel, topology: Topology) -> None:
             name = spec.name
             await channel.declare_queue(name, passive=True)
     except ChannelNotFoundEntity as error:
-        raise TopologyError(
+        raise MissingObjectError(
             f"{name!r} does not exist at the broker and VIDEOGEN_BROKER__DECLARE is false. "
             "Create it, or set VIDEOGEN_BROKER__DECLARE=true to let the worker declare it."
         ) from error

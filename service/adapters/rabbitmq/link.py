@@ -1,32 +1,19 @@
 """Keeps one connection with one channel up: connect, set up, watch, and all of it again after a fault."""
 
 import asyncio
-import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-import aio_pika
 from aio_pika.abc import AbstractChannel, AbstractConnection
-from pydantic import SecretStr
 
+from service.adapters.rabbitmq.connect import LinkOptions, open_connection
 from service.adapters.rabbitmq.errors import LinkLost, describe, link_errors
 from service.core.facts import LinkDown, LinkRole, LinkUp
 from service.core.ports import Observer
 
 _FIRST_RETRY = 0.2
-_CLOSE_TIMEOUT = 3.0
-
-
-@dataclass(frozen=True, slots=True)
-class LinkOptions:
-    """How to reach the broker. All times are seconds; `reconnect_cap` bounds the wait between two tries."""
-
-    url: SecretStr
-    heartbeat: int = 10
-    connect_timeout: float = 10.0
-    reconnect_cap: float = 15.0
-    ssl_context: ssl.SSLContext | None = None
+_DEFAULT_FRAME = 131_072
 
 
 @dataclass(eq=False, slots=True)
@@ -35,6 +22,7 @@ class Session:
 
     connection: AbstractConnection
     channel: AbstractChannel
+    largest_frame: int
     on_end: Callable[["Session"], None]
     ended: asyncio.Future[str] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
@@ -99,29 +87,18 @@ class Link:
 
     @asynccontextmanager
     async def _connected(self) -> AsyncIterator[Session]:
-        with link_errors():
-            async with asyncio.timeout(self._options.connect_timeout):
-                connection = await aio_pika.connect(
-                    self._options.url.get_secret_value(),
-                    heartbeat=self._options.heartbeat,
-                    ssl_context=self._options.ssl_context,
-                    client_properties={"connection_name": f"videogen-worker {self._role}"},
-                )
-        try:
-            with link_errors():
-                async with asyncio.timeout(self._options.connect_timeout):
-                    channel = await connection.channel(publisher_confirms=True, on_return_raises=True)
-                session = Session(connection, channel, on_end=self._withdraw)
-                connection.close_callbacks.add(lambda _, error: session.end(describe(error)))
-                channel.close_callbacks.add(lambda _, error: session.end(describe(error)))
-                await self._set_up(session)
-            yield session
-        finally:
-            self._withdraw()
-            # A frozen broker never answers the close; its socket is given up after a while.
-            with suppress(Exception):
-                async with asyncio.timeout(_CLOSE_TIMEOUT):
-                    await connection.close()
+        async with open_connection(self._options, f"videogen-worker {self._role}") as connection:
+            try:
+                with link_errors():
+                    async with asyncio.timeout(self._options.connect_timeout):
+                        channel = await connection.channel(publisher_confirms=True, on_return_raises=True)
+                    session = Session(connection, channel, _largest_frame(connection), on_end=self._withdraw)
+                    connection.close_callbacks.add(lambda _, error: session.end(describe(error)))
+                    channel.close_callbacks.add(lambda _, error: session.end(describe(error)))
+                    await self._set_up(session)
+                yield session
+            finally:
+                self._withdraw()
 
     def _announce(self, session: Session) -> None:
         if session.ended.done():
@@ -138,3 +115,10 @@ class Link:
     def _delay(self, failures: int) -> float:
         ceiling = min(self._options.reconnect_cap, _FIRST_RETRY * 2.0 ** min(failures, 16))
         return ceiling * (0.5 + self._uniform() / 2)
+
+
+def _largest_frame(connection: AbstractConnection) -> int:
+    transport = connection.transport
+    tuned = transport.connection.connection_tune.frame_max if transport else None
+    # AMQP 0-9-1 section 1.4.2.6: 0 means no limit.
+    return tuned or _DEFAULT_FRAME

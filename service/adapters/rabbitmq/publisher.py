@@ -2,136 +2,141 @@
 
 import asyncio
 from collections.abc import Callable
-from typing import cast
+from typing import Any
 
-import aiormq.channel
 from aio_pika import DeliveryMode, Message
 from aio_pika.abc import AbstractExchange
-from aio_pika.exceptions import ChannelNotFoundEntity, DeliveryError, PublishError
+from aio_pika.exceptions import DeliveryError, PublishError
 
 from service.adapters.rabbitmq.blocked import is_blocked
+from service.adapters.rabbitmq.direct_replies import DirectReplies, is_direct
 from service.adapters.rabbitmq.errors import LinkLost, link_errors
 from service.adapters.rabbitmq.headers import writable_headers
 from service.adapters.rabbitmq.link import Link, Session
 from service.core.facts import PublishAttempt, Published
-from service.core.outgoing import Outgoing, PublishVerdict
+from service.core.outgoing import Outgoing, PublishVerdict, Route
 from service.core.ports import Clock, Observer
 from service.core.result import RESULT_TYPE
 
 _APP_ID = "videogen-worker"
-# A pseudo queue of one channel: https://www.rabbitmq.com/docs/direct-reply-to
-DIRECT_REPLY_TO = "amq.rabbitmq.reply-to."
 _NACK_TRIES = 4
 _NACK_PAUSE = 0.5
-
-
-class _LookUp(aiormq.spec.Queue.Declare):
-    """A declaration whose queue name may hold what the broker puts into it: the library refuses some of that."""
-
-    def validate(self) -> None:  # type: ignore[explicit-override] # `typing.override` came with Python 3.12
-        pass
+_TIMEOUT_TRIES = 3
+_VERDICTS = {
+    PublishAttempt.CONFIRMED: PublishVerdict.CONFIRMED,
+    PublishAttempt.RETURNED: PublishVerdict.RETURNED,
+    # A queue that confirms nothing is as good as one that refuses.
+    PublishAttempt.TIMEOUT: PublishVerdict.NACKED,
+}
 
 
 class RabbitPublisher:
     """Keeps port `Publisher` over one link.
 
-    `timeout` is how long, in seconds, a confirm may take before the connection is taken for dead. While the broker
-    blocks the connection (memory or disk alarm) the wait goes on: what was sent is still on its way, and sending
-    it again would make two of it.
+    `timeout` is how long, in seconds, a confirm may take. While the broker blocks the connection (memory or disk alarm)
+    the wait goes on: what was sent is still on its way, and sending it again would make two of it.
     """
 
-    def __init__(self, link: Link, timeout: float, clock: Clock, observer: Observer, new_id: Callable[[], str]) -> None:
+    def __init__(
+        self,
+        link: Link,
+        direct_replies: DirectReplies,
+        timeout: float,
+        clock: Clock,
+        observer: Observer,
+        new_id: Callable[[], str],
+    ) -> None:
         self._link = link
+        self._direct_replies = direct_replies
         self._timeout = timeout
         self._clock = clock
         self._observer = observer
         self._new_id = new_id
+        self._last_confirm = float("-inf")
 
     async def publish(self, message: Outgoing) -> PublishVerdict:
         """Publish to a route that others own; see the port."""
         for _ in range(_NACK_TRIES):
-            verdict = await self._publish_once_linked(message)
-            if verdict is not PublishVerdict.NACKED:
-                return verdict
+            attempt, _session = await self._publish(message)
+            if attempt is not PublishAttempt.NACKED:
+                return _VERDICTS[attempt]
             await asyncio.sleep(_NACK_PAUSE)
         return PublishVerdict.NACKED
 
     async def keep(self, message: Outgoing) -> None:
         """Publish to a queue of our own; see the port."""
-        while (verdict := await self._publish_once_linked(message)) is not PublishVerdict.CONFIRMED:
-            if verdict is PublishVerdict.RETURNED:
+        while True:
+            attempt, session = await self._publish(message)
+            if attempt is PublishAttempt.CONFIRMED:
+                return
+            if attempt is PublishAttempt.RETURNED:
                 # The queue was deleted. A new session declares it again.
-                (await self._link.session()).end(f"the queue {message.route.routing_key!r} is gone")
+                session.end(f"the queue {message.route.routing_key!r} is gone")
             await asyncio.sleep(_NACK_PAUSE)
 
-    async def _publish_once_linked(self, message: Outgoing) -> PublishVerdict:
+    async def _publish(self, message: Outgoing) -> tuple[PublishAttempt, Session]:
+        """Publish over as many sessions as it takes; a timeout is final where the queue is sick and not the link."""
+        timeouts = 0
         while True:
             session = await self._link.session()
             began = self._clock.monotonic()
-            try:
-                attempt, verdict = await self._try(session, message)
-            except LinkLost as lost:
-                session.end(str(lost))
-                attempt, verdict = PublishAttempt.LOST, None
-            except TimeoutError:
-                session.end("the broker confirmed nothing in time")
-                attempt, verdict = PublishAttempt.TIMEOUT, None
-            is_result = message.type == RESULT_TYPE
-            self._observer.notify(Published(attempt, self._clock.monotonic() - began, is_result=is_result))
-            if verdict is not None:
-                return verdict
+            attempt = await self._try(session, message)
+            now = self._clock.monotonic()
+            self._observer.notify(Published(attempt, now - began, is_result=message.type == RESULT_TYPE))
+            match attempt:
+                case PublishAttempt.LOST:
+                    continue
+                case PublishAttempt.TIMEOUT:
+                    timeouts += 1
+                    # Others were confirmed meanwhile, or new connections did not help.
+                    if self._last_confirm > began or timeouts == _TIMEOUT_TRIES:
+                        return attempt, session
+                    session.end("the broker confirmed nothing in time")
+                case PublishAttempt.CONFIRMED | PublishAttempt.RETURNED | PublishAttempt.NACKED:
+                    self._last_confirm = now
+                    return attempt, session
 
-    async def _try(self, session: Session, message: Outgoing) -> tuple[PublishAttempt, PublishVerdict]:
-        direct = message.route.routing_key.startswith(DIRECT_REPLY_TO) and not message.route.exchange
-        publishing = asyncio.ensure_future(self._send(session, message, mandatory=not direct))
+    async def _try(self, session: Session, message: Outgoing) -> PublishAttempt:
+        wire, route = self._wire(session, message), message.route
+        if not route.exchange and is_direct(route.routing_key):
+            delivered = await self._direct_replies.deliver(wire, route.routing_key)
+            return PublishAttempt.CONFIRMED if delivered else PublishAttempt.RETURNED
+        publishing = asyncio.ensure_future(self._send(session, wire, route))
         try:
-            while not (await asyncio.wait({publishing}, timeout=self._timeout))[0]:
-                if not await is_blocked(session):
-                    raise TimeoutError
-        finally:
-            publishing.cancel()
-        try:
+            if not await self._answered(session, publishing):
+                return PublishAttempt.LOST if session.ended.done() else PublishAttempt.TIMEOUT
             await publishing
         except PublishError:
-            return PublishAttempt.RETURNED, PublishVerdict.RETURNED
+            return PublishAttempt.RETURNED
         except DeliveryError:
-            return PublishAttempt.NACKED, PublishVerdict.NACKED
-        if direct and not await self._requester_is_there(session, message.route.routing_key):
-            return PublishAttempt.RETURNED, PublishVerdict.RETURNED
-        return PublishAttempt.CONFIRMED, PublishVerdict.CONFIRMED
+            return PublishAttempt.NACKED
+        except LinkLost as lost:
+            session.end(str(lost))
+            return PublishAttempt.LOST
+        finally:
+            publishing.cancel()
+        return PublishAttempt.CONFIRMED
 
-    async def _send(self, session: Session, message: Outgoing, *, mandatory: bool) -> None:
-        with link_errors():
-            exchange = await self._exchange(session, message.route.exchange)
-            await exchange.publish(self._wire(message), message.route.routing_key, mandatory=mandatory)
+    async def _answered(self, session: Session, publishing: asyncio.Future[None]) -> bool:
+        """Wait for the broker's word, for as long as the session lives and blocks, else at most the timeout."""
+        while True:
+            waits: set[asyncio.Future[Any]] = {publishing, session.ended}
+            await asyncio.wait(waits, timeout=self._timeout, return_when=asyncio.FIRST_COMPLETED)
+            if publishing.done() or session.ended.done() or not await is_blocked(session):
+                return publishing.done()
 
     @staticmethod
-    async def _exchange(session: Session, name: str) -> AbstractExchange:
-        if not name:
-            return session.channel.default_exchange
-        return await session.channel.get_exchange(name, ensure=False)
-
-    @staticmethod
-    async def _requester_is_there(session: Session, name: str) -> bool:
-        # A direct reply is never "returned" truthfully: with `mandatory` the broker returns it even when it was
-        # delivered. The pseudo queue exists as long as its requester does, so it is looked for after the publish:
-        # found now means it was there then. A failed look-up closes its channel, hence one of its own.
+    async def _send(session: Session, wire: Message, route: Route) -> None:
         with link_errors():
-            channel = await session.connection.channel()
-            underlay = cast("aiormq.channel.Channel", await channel.get_underlay_channel())
-            try:
-                await underlay.rpc(_LookUp(queue=name, passive=True))
-            except ChannelNotFoundEntity:
-                return False
-            await channel.close()
-            return True
+            exchange = await _exchange(session, route.exchange)
+            await exchange.publish(wire, route.routing_key, mandatory=True)
 
-    def _wire(self, message: Outgoing) -> Message:
+    def _wire(self, session: Session, message: Outgoing) -> Message:
         # The library pairs returns with confirms by message_id: two publishes in flight with one id swap
         # their verdicts (aio-pika issue 689). So every try has its own.
         return Message(
             message.body,
-            headers=writable_headers(message.headers or {}),
+            headers=writable_headers(message.headers or {}, session.largest_frame),
             content_type=message.content_type,
             content_encoding=message.content_encoding,
             delivery_mode=DeliveryMode.PERSISTENT,
@@ -141,3 +146,9 @@ class RabbitPublisher:
             type=message.type,
             app_id=_APP_ID,
         )
+
+
+async def _exchange(session: Session, name: str) -> AbstractExchange:
+    if not name:
+        return session.channel.default_exchange
+    return await session.channel.get_exchange(name, ensure=False)

@@ -3,15 +3,20 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import aio_pika
-from aio_pika.abc import AbstractChannel, AbstractIncomingMessage, AbstractQueue, HeadersType
+from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractIncomingMessage, AbstractQueue, HeadersType
 from aio_pika.exceptions import PublishError
+from pydantic import SecretStr
 
+from service.adapters.rabbitmq.connect import link_options_of, open_connection
 from service.adapters.rabbitmq.errors import LinkLost, link_errors
+from service.adapters.system import SystemClock
+from service.core.topology import Topology
+from service.settings import BrokerSettings
 
 
 class RequesterError(Exception):
@@ -20,20 +25,21 @@ class RequesterError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """One result as it came: the ids from its properties and its decoded body."""
+    """One result as it came: the id from its properties and its decoded body."""
 
     correlation_id: str
     body: dict[str, Any]
 
 
 class Requester:
-    """An open connection that sends requests to one queue. Make it with `open_requester`."""
+    """Sends requests to one queue over an open channel. Make it with `open_requester`."""
 
     def __init__(self, channel: AbstractChannel, queue: str, replies: AbstractQueue) -> None:
         self._channel = channel
         self._queue = queue
         self._reply_to = replies.name
         self._arrived: asyncio.Queue[Reply | None] = asyncio.Queue()
+        self._clock = SystemClock()
 
     async def send(
         self,
@@ -43,7 +49,7 @@ class Requester:
         content_encoding: str | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> None:
-        """Publish one request and wait for the broker's confirm.
+        """Publish one request and wait for the broker's confirm. `request_id` has 1 to 255 bytes in UTF-8.
 
         Raises:
             RequesterError: the request queue does not exist, or the connection was lost.
@@ -57,6 +63,7 @@ class Requester:
             content_type="application/json",
             content_encoding=content_encoding,
             delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
+            timestamp=self._clock.now(),
             headers=wire_headers,
         )
         try:
@@ -65,7 +72,7 @@ class Requester:
         except PublishError as error:
             raise RequesterError(
                 f"The queue {self._queue!r} does not exist. Start the worker once, which declares it, "
-                "or name its prefix with --prefix."
+                "or choose the prefix of the queues that the worker uses."
             ) from error
         except LinkLost as error:
             raise RequesterError(f"The broker connection was lost while sending: {error}.") from error
@@ -74,14 +81,11 @@ class Requester:
         """Yield results as they arrive, without end.
 
         Raises:
-            RequesterError: the connection was lost; results that are still to come go to `undelivered`.
+            RequesterError: the connection was lost, and the reply queue with it.
         """
         while (reply := await self._arrived.get()) is not None:
             yield reply
-        raise RequesterError(
-            "The broker connection was lost while waiting. Results that were still to come are kept in the queue "
-            "that ends in `.undelivered`."
-        )
+        raise RequesterError("The broker connection was lost while waiting for results.")
 
     async def on_reply(self, message: AbstractIncomingMessage) -> None:
         """Take a result from the library."""
@@ -93,22 +97,42 @@ class Requester:
 
 
 @asynccontextmanager
-async def open_requester(url: str, prefix: str, connect_timeout: float = 10.0) -> AsyncIterator[Requester]:
+async def open_requester(url: str, prefix: str) -> AsyncIterator[Requester]:
+    """Connect to the broker at `url`; what else there is to know has the defaults of the settings.
+
+    Raises:
+        RequesterError: the broker cannot be used.
+    """
+    async with requester_for(BrokerSettings(url=SecretStr(url), prefix=prefix)) as requester:
+        yield requester
+
+
+@asynccontextmanager
+async def requester_for(broker: BrokerSettings) -> AsyncIterator[Requester]:
     """Connect and make a private reply queue, which goes away with the connection.
 
     Raises:
-        RequesterError: the broker cannot be reached.
+        CertificateError: a certificate file cannot be used.
+        RequesterError: the broker cannot be reached, or refuses the reply queue.
     """
-    try:
-        with link_errors():
-            async with asyncio.timeout(connect_timeout):
-                connection = await aio_pika.connect(url)
-    except LinkLost as error:
-        raise RequesterError(f"The broker cannot be reached: {error}.") from error
-    async with connection:
-        channel = await connection.channel(publisher_confirms=True, on_return_raises=True)
-        queue = await channel.declare_queue(exclusive=True, auto_delete=True)
-        requester = Requester(channel, f"{prefix}.requests", queue)
-        connection.close_callbacks.add(requester.on_loss)
-        await queue.consume(requester.on_reply, no_ack=True)
+    async with AsyncExitStack() as stack:
+        try:
+            connection = await stack.enter_async_context(
+                open_connection(link_options_of(broker), "videogen-worker requester")
+            )
+            with link_errors():
+                async with asyncio.timeout(broker.connect_timeout):
+                    requester = await _set_up(connection, Topology(broker.prefix).requests)
+        except LinkLost as error:
+            raise RequesterError(f"The broker cannot be reached: {error}.") from error
         yield requester
+
+
+async def _set_up(connection: AbstractConnection, requests: str) -> Requester:
+    channel = await connection.channel(publisher_confirms=True, on_return_raises=True)
+    replies = await channel.declare_queue(exclusive=True, auto_delete=True)
+    requester = Requester(channel, requests, replies)
+    connection.close_callbacks.add(requester.on_loss)
+    channel.close_callbacks.add(requester.on_loss)
+    await replies.consume(requester.on_reply, no_ack=True)
+    return requester

@@ -1,0 +1,30 @@
+import asyncio
+import sys
+from itertools import pairwise
+
+import pytest
+
+from tests.support.process import process
+
+COMMANDS = ["run", "check", "submit", "simulate", "demo"]
+WIDTH = 78
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+async def test_the_paragraphs_of_help_fill_their_lines(command: str) -> None:
+    async with process(command, "--help", environment={"COLUMNS": "80"}) as help_text:
+        assert await help_text.exits() == 0
+
+    said = help_text.output
+    prose = said[1 : next(at for at, line in enumerate(said) if line.endswith(":"))]
+    for line, following in pairwise(prose):
+        if line and following:
+            first_word = following.split()[0]
+            assert len(f"{line} {first_word}") > WIDTH
+
+
+async def test_help_imports_no_library_of_a_command() -> None:
+    heavy = "{'aio_pika', 'aiohttp', 'httpx', 'prometheus_client', 'pydantic', 'rich'}"
+    code = f"import sys, service.cli.app; sys.exit(bool({heavy} & set(sys.modules)))"
+    child = await asyncio.create_subprocess_exec(sys.executable, "-c", code)
+    assert await child.wait() == 0
