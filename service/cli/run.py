@@ -18,6 +18,8 @@ def run() -> None:
     exits with 0. A second signal ends it at once. Exit status: 0 clean, 1 something could not be settled or used
     (the log names it), 2 wrong settings.
     """
+    _leave_on_signals()
+
     import asyncio
 
     from service.adapters.logging_setup import configure_logging
@@ -26,6 +28,18 @@ def run() -> None:
     configure_logging(settings)
     with known_errors_exit():
         raise typer.Exit(asyncio.run(_work(settings)))
+
+
+def _leave_on_signals() -> None:
+    """Make a signal before the first message a clean stop; once the worker runs, its own handlers take over.
+
+    Process 1 of a container gets no signal at all that it has no handler for.
+    """
+    import signal
+    import sys
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: sys.exit(0))
 
 
 async def _work(settings: "Settings") -> int:

@@ -1,3 +1,6 @@
+import asyncio
+import signal
+import sys
 from pathlib import Path
 
 import pytest
@@ -27,3 +30,24 @@ async def test_what_can_never_work_ends_with_status_2_and_its_name_and_no_traceb
     said = "\n".join(worker.output)
     assert name in said
     assert "Traceback" not in said
+
+
+STARTING = """
+import sys
+from service.cli import run
+run.settings_or_exit = lambda: (print("starting", flush=True), sys.stdin.read())
+run.run()
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name)
+async def test_a_signal_before_the_worker_is_up_is_a_clean_stop(number: signal.Signals) -> None:
+    pipe = asyncio.subprocess.PIPE
+    child = await asyncio.create_subprocess_exec(sys.executable, "-c", STARTING, stdin=pipe, stdout=pipe)
+    assert child.stdout is not None
+    async with asyncio.timeout(30):
+        assert await child.stdout.readline() == b"starting\n"
+        child.send_signal(number)
+        await child.communicate()
+
+    assert child.returncode == 0

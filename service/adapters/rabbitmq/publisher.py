@@ -52,7 +52,7 @@ class RabbitPublisher:
         self._clock = clock
         self._observer = observer
         self._new_id = new_id
-        self._last_confirm = float("-inf")
+        self._last_answer = float("-inf")
 
     async def publish(self, message: Outgoing) -> PublishVerdict:
         """Publish to a route that others own; see the port."""
@@ -88,12 +88,11 @@ class RabbitPublisher:
                     continue
                 case PublishAttempt.TIMEOUT:
                     timeouts += 1
-                    # Others were confirmed meanwhile, or new connections did not help.
-                    if self._last_confirm > began or timeouts == _TIMEOUT_TRIES:
+                    # Others were answered meanwhile, or new connections did not help.
+                    if self._last_answer > began or timeouts == _TIMEOUT_TRIES:
                         return attempt, session
                     session.end("the broker confirmed nothing in time")
                 case PublishAttempt.CONFIRMED | PublishAttempt.RETURNED | PublishAttempt.NACKED:
-                    self._last_confirm = now
                     return attempt, session
 
     async def _try(self, session: Session, message: Outgoing) -> PublishAttempt:
@@ -122,6 +121,8 @@ class RabbitPublisher:
         while True:
             waits: set[asyncio.Future[Any]] = {publishing, session.ended}
             await asyncio.wait(waits, timeout=self._timeout, return_when=asyncio.FIRST_COMPLETED)
+            if publishing.done():
+                self._last_answer = self._clock.monotonic()
             if publishing.done() or session.ended.done() or not await is_blocked(session):
                 return publishing.done()
 
