@@ -120,7 +120,8 @@ def _error_of(failure: Failure) -> ResultError:
         case InDoubt(answer=answer):
             message = (
                 f"The call may have been accepted, but its answer is unknown{_said(answer)}. It was not sent again. "
-                "Look for the video at the provider before you send the request again: a second call is charged again."
+                "Look for the video at the provider before you send the request again, under a new message_id: "
+                "a second call is charged again."
             )
             return _error(ErrorCode.UNCERTAIN, message, charged=Charged.UNKNOWN, answer=answer)
         case Defect(called=called):

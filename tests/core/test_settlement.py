@@ -125,7 +125,8 @@ FAILURES: list[tuple[Failure, int, dict[str, object]]] = [
         _error(
             "uncertain",
             "The call may have been accepted, but its answer is unknown (HTTP 504). "
-            "It was not sent again. Look for the video at the provider before you send the request again: "
+            "It was not sent again. Look for the video at the provider before you send the request again, "
+            "under a new message_id: "
             "a second call is charged again.",
             charged="unknown",
             upstream=(504, "", None),
