@@ -146,8 +146,8 @@ def _error(
         charged=charged,
         details=details,
         http_status=answer.http_status,
-        upstream_code=answer.code,
-        upstream_message=answer.message,
+        upstream_code=answer.code or None,
+        upstream_message=answer.message or None,
     )
 
 

@@ -129,7 +129,7 @@ FAILURES: list[tuple[Failure, int, dict[str, object]]] = [
             "under a new message_id: "
             "a second call is charged again.",
             charged="unknown",
-            upstream=(504, "", None),
+            upstream=(504, None, None),
         ),
     ),
     (Defect(called=True), 1, _error("internal", OPERATOR, charged="unknown")),
