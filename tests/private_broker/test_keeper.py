@@ -14,11 +14,11 @@ from service.private_broker.node_files import create_node_files
 from tests.private_broker.conftest import processes_of
 
 EPMD = "#!/bin/sh\nexec tail -f /dev/null\n"
-# As RabbitMQ's own start script does, a shell stands around the machine and ends it at SIGTERM.
+# As RabbitMQ's own start script does, a shell stands around the machine and ends it at SIGTERM. The machine is a
+# subshell: a program that it would `exec` has no command line for a moment, and would not be found.
 SERVER = """#!/bin/sh
-tail -n 0 -f "$0" &
 trap 'kill $!; echo goodbye; exit 0' TERM
-echo up >"$HOME/up"
+(echo up >"$HOME/up"; read -r _ <"$HOME/never") &
 wait
 """
 OWNER = """
@@ -46,6 +46,7 @@ def folder(tmp_path: Path) -> Path:
     folder = tmp_path / "node"
     folder.mkdir()
     os.mkfifo(folder / "up")
+    os.mkfifo(folder / "never")
     return folder
 
 
