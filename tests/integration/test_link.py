@@ -28,6 +28,18 @@ async def test_a_session_is_set_up_before_anyone_gets_it(broker_url: str, observ
     assert observer.of(LinkUp) == [LinkUp(LinkRole.PUBLISH, first=True)]
 
 
+async def test_another_session_that_ends_late_does_not_take_the_current_one_away(
+    broker_url: str, observer: RecordingObserver
+) -> None:
+    async with running(link_to(broker_url, observer)) as link, asyncio.timeout(GUARD):
+        current = await link.session()
+        other = Session(current.connection, current.channel, current.largest_frame, current.on_end)
+
+        other.end("late")
+
+        assert await link.session() is current
+
+
 async def test_a_broker_that_is_away_at_the_start_is_waited_for(
     proxy: TcpProxy, proxied_url: str, observer: RecordingObserver
 ) -> None:

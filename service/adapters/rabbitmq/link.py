@@ -88,17 +88,17 @@ class Link:
     @asynccontextmanager
     async def _connected(self) -> AsyncIterator[Session]:
         async with open_connection(self._options, f"videogen-worker {self._role}") as connection:
+            with link_errors():
+                async with asyncio.timeout(self._options.connect_timeout):
+                    channel = await connection.channel(publisher_confirms=True, on_return_raises=True)
+                session = Session(connection, channel, _largest_frame(connection), on_end=self._withdraw)
+                connection.close_callbacks.add(lambda _, error: session.end(describe(error)))
+                channel.close_callbacks.add(lambda _, error: session.end(describe(error)))
+                await self._set_up(session)
             try:
-                with link_errors():
-                    async with asyncio.timeout(self._options.connect_timeout):
-                        channel = await connection.channel(publisher_confirms=True, on_return_raises=True)
-                    session = Session(connection, channel, _largest_frame(connection), on_end=self._withdraw)
-                    connection.close_callbacks.add(lambda _, error: session.end(describe(error)))
-                    channel.close_callbacks.add(lambda _, error: session.end(describe(error)))
-                    await self._set_up(session)
                 yield session
             finally:
-                self._withdraw()
+                self._withdraw(session)
 
     def _announce(self, session: Session) -> None:
         if session.ended.done():
@@ -108,9 +108,11 @@ class Link:
         self._observer.notify(LinkUp(self._role, first=not self._was_up))
         self._was_up = True
 
-    def _withdraw(self, _: Session | None = None) -> None:
-        self._current = None
-        self._up.clear()
+    def _withdraw(self, session: Session) -> None:
+        # An old session may end late, when a new one is current already.
+        if self._current is session:
+            self._current = None
+            self._up.clear()
 
     def _delay(self, failures: int) -> float:
         ceiling = min(self._options.reconnect_cap, _FIRST_RETRY * 2.0 ** min(failures, 16))
