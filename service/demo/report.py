@@ -10,7 +10,7 @@ from rich.text import Text
 from service.adapters.result_text import answer_text, status_text
 from service.demo.scenes import Scene
 
-_TEXT_LIMIT = 240
+_TEXT_LIMIT = 320
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,13 @@ def test_a_task_id_is_found_in_each_of_its_places(body: object) -> None:
     assert said(body).task_id == "cgt-1:2"
 
 
+def test_a_task_id_may_be_long_but_not_without_end() -> None:
+    assert said({"task_id": "t" * 512}).task_id == "t" * 512
+
+    endless = said({"task_id": "t" * 513})
+    assert (endless.task_id, endless.named_task) == (None, "t" * 513)
+
+
 @pytest.mark.parametrize(
     "task_id",
     ["", " ", None, 17, ["x"], "line\nbreak", "lone \ud800"],

@@ -96,6 +96,9 @@ async def test_a_call_carries_the_request_its_id_and_its_trace() -> None:
         (Finished(NotSent(NotSentReason.REFUSED, ANSWER), 2), Unavailable(ANSWER, 2)),
         (Finished(Blocked(ANSWER), 2), BlockedOut(ANSWER, 2)),
         (Finished(Uncertain(UncertainReason.TIMEOUT, ANSWER), 2), InDoubt(ANSWER, 2)),
+        (Finished(RefusedForGood(ANSWER), 2, doubt=True), InDoubt(ANSWER, 2)),
+        (Finished(RefusedForNow(ANSWER, throttled=True), 2, doubt=True), InDoubt(ANSWER, 2)),
+        (Finished(Accepted("t"), 2, doubt=True), Submitted("t", "wan", 2)),
         (GivenBack(2), Interrupted(2)),
     ],
 )

@@ -226,8 +226,9 @@ async def test_a_request_that_cost_nothing_starts_afresh_when_it_comes_again() -
     assert len(scene.caller.calls) == 2
 
 
-async def test_requests_without_an_id_are_not_remembered() -> None:
+async def test_requests_without_an_id_are_not_remembered_under_the_one_that_was_made_up() -> None:
     scene = Scene()
+    scene.intake._new_id = lambda: "made-up"
     scene.accept(None)
     await scene.finished()
 
