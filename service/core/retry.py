@@ -27,7 +27,7 @@ class OnUncertain(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """At most `attempts` calls; `base`, `cap` and `budget` (first call to last wait) are seconds."""
+    """At most `attempts` calls; `base`, `cap` and `budget` (for all attempts and waits together) are seconds."""
 
     attempts: int = 4
     base: float = 0.5

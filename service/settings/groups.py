@@ -94,7 +94,9 @@ class RetrySettings(_Group):
     attempts: int = Field(4, ge=1, le=100, description="most calls for one delivery of a request; 1: no retry")
     base: Duration = Field(0.5, description="upper bound of the first wait; it doubles from try to try")
     cap: Duration = Field(20.0, description="upper bound of every wait")
-    budget: Duration = Field(60.0, description="no further call starts this long after the first")
+    budget: Duration = Field(
+        60.0, description="longest time for all attempts at one delivery; a wait that would outlast it is not begun"
+    )
     tiers: Tiers = Field(parse_tiers("10s,1m,5m,30m"), description="waits of the second tier; each makes a queue")
 
 

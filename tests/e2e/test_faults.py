@@ -5,8 +5,9 @@ import json
 
 from yarl import URL
 
+from service.adapters.rabbitmq.declare import declare
 from service.adapters.rabbitmq.requester import open_requester
-from service.core.facts import ConsumerActive, Joined, Settled
+from service.core.facts import ConsumerActive, Joined, LinkDown, Settled
 from tests.e2e.test_requests import replies_of, request
 from tests.support.broker import Amqp
 from tests.support.running import running_worker, settings_for, simulated_endpoint
@@ -55,6 +56,27 @@ async def test_a_deleted_queue_is_declared_again_and_consumed_again(broker_url: 
             (reply,) = await replies_of(requester, 1)
 
         assert reply.body["status"] == "submitted"
+
+
+async def test_a_queue_that_the_worker_must_not_declare_is_waited_for_once_it_was_there(
+    broker_url: str, prefix: str, amqp: Amqp
+) -> None:
+    async with simulated_endpoint() as simulator:
+        settings = settings_for(broker_url, prefix, simulator.base_url)
+        await declare(amqp.channel, settings.topology)
+        passive = settings.model_copy(update={"broker": settings.broker.model_copy(update={"declare": False})})
+        async with running_worker(passive) as running:
+            await amqp.channel.queue_delete(f"{prefix}.requests")
+            await running.facts.until(
+                lambda: any("does not exist" in fact.reason for fact in running.facts.of(LinkDown)), guard=30
+            )
+            await declare(amqp.channel, settings.topology)
+            await running.consuming(times=2)
+            async with open_requester(broker_url, prefix) as requester:
+                await requester.send(request("a cat"), "r1")
+                (reply,) = await replies_of(requester, 1)
+
+    assert reply.body["status"] == "submitted"
 
 
 async def test_an_answer_lost_after_acceptance_is_uncertain_and_never_sent_again(broker_url: str, prefix: str) -> None:
