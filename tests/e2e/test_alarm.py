@@ -1,16 +1,22 @@
 """A memory alarm: the broker stops reading from connections that publish."""
 
 from service.adapters.rabbitmq.requester import open_requester
-from service.core.facts import BrokerBlocked, Settled
+from service.core.facts import BrokerBlocked, LinkDown, PublishAttempt, Published, Settled
 from service.private_broker import Node
+from service.settings import Settings
 from tests.e2e.test_requests import replies_of, request
 from tests.support.running import running_worker, settings_for, simulated_endpoint
+
+
+def impatient(settings: Settings) -> Settings:
+    """Let a confirm take far less than the alarm lasts: what waits for its end must not be taken for lost."""
+    return settings.model_copy(update={"broker": settings.broker.model_copy(update={"publish_timeout": 0.3})})
 
 
 async def test_a_result_that_meets_a_memory_alarm_waits_for_its_end_and_comes_once(node: Node) -> None:
     async with (
         simulated_endpoint() as simulator,
-        running_worker(settings_for(node.url, "alarm", simulator.base_url)) as running,
+        running_worker(impatient(settings_for(node.url, "alarm", simulator.base_url))) as running,
         open_requester(node.url, "alarm") as requester,
     ):
         await requester.send(request("a cat [sim: hold]"), "r1")
@@ -28,3 +34,5 @@ async def test_a_result_that_meets_a_memory_alarm_waits_for_its_end_and_comes_on
 
         assert reply.body["status"] == "submitted"
         assert len(simulator.record.posts) == 1
+        assert running.facts.of(LinkDown) == []
+        assert [fact.attempt for fact in running.facts.of(Published)] == [PublishAttempt.CONFIRMED]
