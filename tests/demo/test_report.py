@@ -55,7 +55,7 @@ def test_warnings_stand_below_the_task_id() -> None:
 
 def test_a_long_error_is_cut() -> None:
     told = column(shown(reply_table([seen(failed("rejected", "x" * 1000))], 1)), 3)
-    assert (told.count("x"), told[-1]) == (240 - len("rejected: …"), "…")
+    assert (told.count("x"), told[-1]) == (320 - len("rejected: …"), "…")
 
 
 def test_many_good_requests_are_one_row() -> None:
