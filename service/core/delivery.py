@@ -11,6 +11,7 @@ class Delivery:
 
     `headers` holds the AMQP header table with decoded values. `expiration` is the per-message
     time to live that the producer set; the broker measures it in the queue, the core from `timestamp`.
+    `delivery_count` is how often the broker gave the message out before, as far as it tells (quorum queues do).
     """
 
     body: bytes
@@ -23,6 +24,10 @@ class Delivery:
     expiration: timedelta | None = None
     headers: Mapping[str, object] = field(default_factory=dict)
     redelivered: bool = False
+    delivery_count: int = 0
+    type: str | None = None
+    app_id: str | None = None
+    priority: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

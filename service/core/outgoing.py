@@ -16,7 +16,11 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """A persistent message. It has no `message_id`: the publisher makes one for every try."""
+    """A persistent message.
+
+    Without a `message_id` the publisher makes one for every try. Only a request that moves to another queue keeps its
+    own, and of one request only one such publish may be under way: the library pairs verdicts by `message_id`.
+    """
 
     route: Route
     body: bytes
@@ -26,6 +30,10 @@ class Outgoing:
     type: str | None = None
     content_encoding: str | None = None
     headers: Mapping[str, object] | None = None
+    message_id: str | None = None
+    reply_to: str | None = None
+    app_id: str | None = None
+    priority: int | None = None
 
 
 class PublishVerdict(StrEnum):

@@ -7,6 +7,7 @@ from typing import Protocol
 from service.core.call import Call, CallResult, Placed
 from service.core.delivery import Delivery
 from service.core.facts import Fact
+from service.core.ledger import Claim, Found, Known, Permit
 from service.core.outgoing import Outgoing, PublishVerdict
 
 
@@ -27,6 +28,49 @@ class Endpoint(Protocol):
 
     async def submit(self, call: Call) -> CallResult:
         """Send one call, once. Every failure comes back as a value; only cancellation is raised."""
+        ...
+
+
+class Ledger(Protocol):
+    """Keeps what must outlive a crash; `core.ledger` defines every transition.
+
+    When a call comes back, its entry is as durable as the adapter promises. Each raises `LedgerUnavailable`.
+    """
+
+    async def claim(self, request_id: str, attempt: int, permit: Permit) -> Claim:
+        """Put the intent to make the `attempt`-th call on record, unless what is there forbids it."""
+        ...
+
+    async def find(self, request_id: str) -> Found:
+        """Tell what is known of a request, without a claim."""
+        ...
+
+    async def release(self, request_id: str) -> None:
+        """Take our intent off the record: the call was surely not accepted."""
+        ...
+
+    async def record(self, request_id: str, known: Known) -> None:
+        """Put on record what a call came to."""
+        ...
+
+    async def ping(self) -> None:
+        """Make sure that the ledger would take a claim now."""
+        ...
+
+
+class Consumption(Protocol):
+    """The flow of deliveries, which can be stopped and started again."""
+
+    async def pause(self) -> None:
+        """Let no further delivery come. Those on their way still do. Harmless where nothing flows."""
+        ...
+
+    async def resume(self) -> None:
+        """Let deliveries come again, as soon as the link is up."""
+        ...
+
+    async def take_one(self) -> "Incoming | None":
+        """Fetch one message while paused; None where the queue is empty or the link is down."""
         ...
 
 

@@ -6,6 +6,10 @@ from datetime import timedelta
 
 DELIVERY_LIMIT = 20
 
+# From RabbitMQ 4.0 a quorum queue drops what was given out 20 times, unless told otherwise. "Unlimited" is -1 there and
+# refused by older brokers, so a number that nobody reaches stands for it.
+_READ_ANY_NUMBER_OF_TIMES = 1_000_000_000
+
 
 @dataclass(frozen=True, slots=True)
 class QueueSpec:
@@ -72,10 +76,11 @@ class Topology:
     def queues(self) -> tuple[QueueSpec, ...]:
         """Every queue, in the order in which they must be declared."""
         quorum = {"x-queue-type": "quorum"}
+        kept = {**quorum, "x-delivery-limit": _READ_ANY_NUMBER_OF_TIMES}
         return (
-            QueueSpec(self.dead, {**quorum, "x-message-ttl": _milliseconds(self.dead_ttl)}),
-            QueueSpec(self.undelivered, quorum),
-            QueueSpec(self.results, quorum),
+            QueueSpec(self.dead, {**kept, "x-message-ttl": _milliseconds(self.dead_ttl)}),
+            QueueSpec(self.undelivered, kept),
+            QueueSpec(self.results, kept),
             QueueSpec(
                 self.requests,
                 {

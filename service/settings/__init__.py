@@ -4,29 +4,35 @@ from service.settings.groups import (
     AdminSettings,
     BrokerSettings,
     EndpointSettings,
+    LedgerSettings,
     LogFormat,
     LogLevel,
     LogSettings,
     RetrySettings,
     Settings,
+    Synchronous,
     WorkerSettings,
 )
 from service.settings.loading import SettingsError, load_broker_settings, load_settings
 from service.settings.masking import MASK, masked_url, secret_texts
-from service.settings.value_types import ENDPOINT_PATH
+from service.settings.value_types import ENDPOINT_PATH, NO_LEDGER, SQLITE_SCHEME
 
 __all__ = [
     "ENDPOINT_PATH",
     "MASK",
+    "NO_LEDGER",
+    "SQLITE_SCHEME",
     "AdminSettings",
     "BrokerSettings",
     "EndpointSettings",
+    "LedgerSettings",
     "LogFormat",
     "LogLevel",
     "LogSettings",
     "RetrySettings",
     "Settings",
     "SettingsError",
+    "Synchronous",
     "WorkerSettings",
     "load_broker_settings",
     "load_settings",

@@ -8,13 +8,15 @@ from pydantic import BaseModel, ByteSize, ConfigDict, Field, FilePath, SecretStr
 
 from service.core.retry import OnUncertain
 from service.core.topology import Topology
-from service.settings.durations import DAY, MINUTE, Duration
+from service.settings.durations import DAY, HOUR, MINUTE, Duration
 from service.settings.value_types import (
     MAX_TTL,
     AnyCase,
     ApiKey,
     BaseUrl,
     BrokerUrl,
+    LedgerUrl,
+    ManagementUrl,
     Prefix,
     SizeSeparator,
     Tiers,
@@ -51,6 +53,10 @@ class BrokerSettings(_Group):
     dead_ttl: Annotated[Duration, Field(le=MAX_TTL)] = Field(
         7 * DAY, description="how long the queue of failed requests keeps a message"
     )
+    management_url: ManagementUrl | None = Field(
+        None,
+        description="the broker's management API with a user who may read it, for what AMQP cannot tell at the start",
+    )
     ca_file: FilePath | None = Field(None, description="PEM file of the authority that signed the broker's certificate")
     cert_file: FilePath | None = Field(None, description="PEM file of the client certificate")
     key_file: FilePath | None = Field(None, description="PEM file of the client certificate's key")
@@ -72,6 +78,9 @@ class EndpointSettings(_Group):
         OnUncertain.PARK,
         description="a call that may have been accepted: `park` never sends it again, `resend` may pay twice",
     )
+    down_after: int = Field(
+        10, ge=1, le=10_000, description="calls in a row that got no connection, after which no more messages are taken"
+    )
     size_separator: SizeSeparator = Field("*", description="what stands between width and height in `size`")
     response_limit: Annotated[ByteSize, Field(ge=KIB, le=64 * MIB)] = Field(
         ByteSize(MIB), description="longest answer that is read; a longer one is cut off"
@@ -83,6 +92,14 @@ class WorkerSettings(_Group):
 
     concurrency: int = Field(64, ge=1, le=10_000, description="most calls in flight at once")
     drain_timeout: Duration = Field(60.0, description="how long calls under way may take after SIGTERM")
+    patience: Duration = Field(
+        30.0,
+        description="how long a request in hand waits for a broker or ledger that went away, before it goes back",
+    )
+    probe_first: Duration = Field(
+        5.0, description="first wait before one message tries whether a pause is over; it doubles from try to try"
+    )
+    probe_cap: Duration = Field(5 * MINUTE, description="upper bound of that wait")
     max_message_bytes: Annotated[ByteSize, Field(ge=KIB, le=16 * MIB)] = Field(
         ByteSize(256 * KIB), description="longest request message"
     )
@@ -97,7 +114,32 @@ class RetrySettings(_Group):
     budget: Duration = Field(
         60.0, description="longest time for all attempts at one delivery; a wait that would outlast it is not begun"
     )
+    max_age: Duration = Field(
+        6 * HOUR, description="how long after its first delivery a request may still be called again"
+    )
     tiers: Tiers = Field(parse_tiers("10s,1m,5m,30m"), description="waits of the second tier; each makes a queue")
+
+
+class Synchronous(StrEnum):
+    """What a SQLite record survives: the end of the process, or a power loss too."""
+
+    NORMAL = "normal"
+    FULL = "full"
+
+
+class LedgerSettings(_Group):
+    """The record of calls that keeps a request from being paid for twice."""
+
+    url: LedgerUrl = Field(
+        SecretStr("sqlite:///videogen-ledger.db"),
+        description="sqlite:///PATH (workers on one host), redis://HOST:PORT/NUMBER (many hosts), or none",
+    )
+    synchronous: Annotated[Synchronous, AnyCase] = Field(
+        Synchronous.FULL,
+        description="SQLite: `full` keeps a record through a power loss, `normal` through a crash of the worker alone",
+    )
+    retention: Duration = Field(7 * DAY, description="how long a request is remembered after its last record")
+    timeout: Duration = Field(5.0, description="longest wait for the ledger to take one record")
 
 
 class AdminSettings(_Group):
@@ -140,6 +182,7 @@ class Settings(_Group):
     endpoint: EndpointSettings
     worker: WorkerSettings = Field(default_factory=WorkerSettings)
     retry: RetrySettings = Field(default_factory=RetrySettings)
+    ledger: LedgerSettings = Field(default_factory=LedgerSettings)
     admin: AdminSettings = Field(default_factory=AdminSettings)
     log: LogSettings = Field(default_factory=LogSettings)
     models_file: FilePath | None = Field(None, description="model catalogue that replaces the shipped one")

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import get_args
 
 from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
@@ -26,7 +27,7 @@ class Name:
     @property
     def secret(self) -> bool:
         """Whether its value must never be shown."""
-        return self.field.annotation is SecretStr
+        return self.field.annotation is SecretStr or SecretStr in get_args(self.field.annotation)
 
     @property
     def file_variant(self) -> str:

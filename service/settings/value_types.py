@@ -20,6 +20,9 @@ MAX_TTL = 49 * DAY
 ENDPOINT_PATH = "/v2/videos/generations"
 """What the worker adds to the base URL."""
 
+SQLITE_SCHEME = "sqlite:///"
+NO_LEDGER = "none"
+
 _PREFIX = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _SEPARATOR = re.compile(r"[^\s0-9]{1,3}")
 
@@ -54,6 +57,29 @@ def _broker_url(url: SecretStr) -> SecretStr:
         raise ValueError(
             "the URL must have no query or fragment; heartbeat, timeouts and certificates have settings of their own"
         )
+    return url
+
+
+def _ledger_url(url: SecretStr) -> SecretStr:
+    text = url.get_secret_value()
+    if text == NO_LEDGER:
+        return url
+    if text.startswith(SQLITE_SCHEME):
+        if not text.removeprefix(SQLITE_SCHEME) or not text.isprintable():
+            raise ValueError(
+                "name a file after sqlite:///, such as sqlite:///videogen-ledger.db or sqlite:////data/ledger.db"
+            )
+        return url
+    if not text.startswith(("redis://", "rediss://")):
+        raise ValueError("use sqlite:///PATH for workers on one host, redis://HOST:PORT/NUMBER for many hosts, or none")
+    _split(text, ("redis", "rediss"))
+    return url
+
+
+def _management_url(url: SecretStr) -> SecretStr:
+    parts = _split(url.get_secret_value(), ("http", "https"))
+    if parts.query or parts.fragment:
+        raise ValueError("the URL must have no query or fragment; give http://USER:PASSWORD@HOST:15672")
     return url
 
 
@@ -128,6 +154,8 @@ def _lower(value: object) -> object:
 
 
 BrokerUrl = Annotated[SecretStr, AfterValidator(_broker_url)]
+LedgerUrl = Annotated[SecretStr, AfterValidator(_ledger_url)]
+ManagementUrl = Annotated[SecretStr, AfterValidator(_management_url)]
 BaseUrl = Annotated[str, AfterValidator(_base_url)]
 ApiKey = Annotated[SecretStr, AfterValidator(_api_key)]
 Prefix = Annotated[str, AfterValidator(_prefix)]
