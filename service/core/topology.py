@@ -75,8 +75,8 @@ class Topology:
     @property
     def queues(self) -> tuple[QueueSpec, ...]:
         """Every queue, in the order in which they must be declared."""
-        quorum = {"x-queue-type": "quorum"}
-        kept = {**quorum, "x-delivery-limit": _READ_ANY_NUMBER_OF_TIMES}
+        quorum: dict[str, str | int] = {"x-queue-type": "quorum"}
+        kept: dict[str, str | int] = {**quorum, "x-delivery-limit": _READ_ANY_NUMBER_OF_TIMES}
         return (
             QueueSpec(self.dead, {**kept, "x-message-ttl": _milliseconds(self.dead_ttl)}),
             QueueSpec(self.undelivered, kept),
