@@ -1,18 +1,23 @@
 """The composition root: the only place that constructs the worker's parts."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 
 from prometheus_client import CollectorRegistry
 
 from service.adapters.admin import AdminServer
+from service.adapters.api_key import KeySource, watch_key
 from service.adapters.catalogue_file import load_catalogue
 from service.adapters.endpoint import HttpxEndpoint
 from service.adapters.first_tier import FirstTier
+from service.adapters.ledger.opening import OpenLedger, open_ledger
 from service.adapters.logs import LogObserver
+from service.adapters.loop_lag import watch_loop_lag
 from service.adapters.metrics import MetricsObserver
+from service.adapters.rabbitmq.blocked import watch_blocked
 from service.adapters.rabbitmq.connect import link_options_of
 from service.adapters.rabbitmq.consumer import RabbitConsumer
 from service.adapters.rabbitmq.declare import check, declare
@@ -22,16 +27,22 @@ from service.adapters.rabbitmq.link import Link, Session
 from service.adapters.rabbitmq.publisher import RabbitPublisher
 from service.adapters.rabbitmq.tolerant_decoding import tolerate_odd_properties
 from service.adapters.system import SystemClock, new_id, uniform
-from service.core.admission import ConcurrencyLimit
+from service.core.admission import ConcurrencyLimit, GatedAdmission
+from service.core.bookkeeping import Bookkeeping
+from service.core.broker_pauses import BrokerPauses
 from service.core.drain import Drain
-from service.core.facts import Fact, LinkRole
-from service.core.forbidden import ForbiddenStreak
-from service.core.handling import Handler
+from service.core.endpoint_health import EndpointHealth
+from service.core.facts import Advice, Fact, KeyChanged, LinkRole
+from service.core.gate import Gate
+from service.core.handling import Handler, SecondTierPolicy
 from service.core.intake import Intake
+from service.core.ledger_watch import watch_ledger
+from service.core.paid_call import PaidCall
+from service.core.pausing import Pausing, ProbePolicy
 from service.core.ports import Clock, Endpoint, Observer
 from service.core.readiness import ReadinessObserver
 from service.core.reading import RequestReader
-from service.core.retry import RetryPolicy
+from service.core.retry import OnUncertain, RetryPolicy
 from service.core.settling import Settler
 from service.settings import Settings
 
@@ -40,7 +51,11 @@ class Observers:
     """Tells every observer each fact, in order."""
 
     def __init__(self, *observers: Observer) -> None:
-        self._observers = observers
+        self._observers = [*observers]
+
+    def add(self, observer: Observer) -> None:
+        """Let one more observer hear what follows."""
+        self._observers.append(observer)
 
     def notify(self, fact: Fact) -> None:
         """Pass a fact on."""
@@ -50,35 +65,30 @@ class Observers:
 
 @dataclass(frozen=True, slots=True)
 class Worker:
-    """The parts that `lifecycle` runs."""
+    """The parts that `lifecycle` runs. `background` holds the work that goes on until the end, by name."""
 
     settings: Settings
     drain: Drain
     intake: Intake
     consumer: RabbitConsumer
-    publish_link: Link
-    consume_link: Link
     admin: AdminServer
     observer: Observer
-    clock: Clock
-
-
-def retry_policy_of(settings: Settings) -> RetryPolicy:
-    """Tell how the first tier retries."""
-    retry = settings.retry
-    return RetryPolicy(retry.attempts, retry.base, retry.cap, retry.budget, settings.endpoint.on_uncertain)
+    background: Mapping[str, Callable[[], Coroutine[object, object, None]]]
 
 
 @asynccontextmanager
-async def assemble(settings: Settings, *listeners: Observer) -> AsyncIterator[Worker]:
-    """Construct the worker, with its endpoint client and its admin port open. Nothing is consumed yet.
+async def assemble(
+    settings: Settings, *listeners: Observer, learned_secret: Callable[[str], None] = lambda _: None
+) -> AsyncIterator[Worker]:
+    """Construct the worker, with its endpoint client, its ledger and its admin port open. Nothing is consumed yet.
 
-    `listeners` hear every fact besides metrics, readiness and log.
+    `listeners` hear every fact besides metrics, readiness and log. `learned_secret` hears a key that was read anew.
 
     Raises:
         CatalogueError: the model catalogue cannot be read.
         CertificateError: a certificate file of the broker cannot be used.
         EndpointConfigurationError: no call to the endpoint can be made.
+        LedgerConfigurationError: the ledger's file cannot be used.
         AdminPortError: the admin port cannot be opened.
     """
     tolerate_odd_properties()
@@ -87,21 +97,29 @@ async def assemble(settings: Settings, *listeners: Observer) -> AsyncIterator[Wo
     drain = Drain()
     registry = CollectorRegistry()
     readiness = ReadinessObserver()
-    metrics = MetricsObserver(registry, concurrency_limit=settings.worker.concurrency)
+    tiers = [tier.name for tier in settings.retry.tiers]
+    metrics = MetricsObserver(registry, concurrency_limit=settings.worker.concurrency, tiers=tiers)
     observer = Observers(metrics, readiness, LogObserver(), *listeners)
+    gate = Gate(drain, observer, settings.worker.patience)
+    observer.add(BrokerPauses(gate))
+    key = KeySource(settings.endpoint, learned_secret, lambda why: observer.notify(Advice(why)))
 
-    topology_ready = _topology_step(settings)
     link_options = link_options_of(settings.broker)
+    topology_ready = _topology_step(settings)
     publish_link = Link(LinkRole.PUBLISH, link_options, topology_ready, observer, uniform)
     async with (
+        _ledger(settings, clock) as ledger,
         DirectReplies(link_options) as direct_replies,
-        HttpxEndpoint(settings.endpoint, settings.worker.concurrency, clock) as endpoint,
+        HttpxEndpoint(settings.endpoint, settings.worker.concurrency, clock, key) as endpoint,
         AdminServer(settings.admin.host, settings.admin.port, registry, readiness) as admin,
     ):
-        timeout = settings.broker.publish_timeout
-        publisher = RabbitPublisher(publish_link, direct_replies, timeout, clock, observer, new_id)
-        caller = _first_tier(settings, endpoint, drain, clock, observer)
-        handler = Handler(RequestReader(catalogue, settings.worker.max_message_bytes), caller, clock, observer)
+        publisher = RabbitPublisher(
+            publish_link, direct_replies, settings.broker.publish_timeout, clock, observer, new_id
+        )
+        books = Bookkeeping(ledger, gate, observer, settings.worker.patience)
+        caller = _first_tier(settings, endpoint, books, gate, drain, clock, observer)
+        reader = RequestReader(catalogue, settings.worker.max_message_bytes)
+        handler = Handler(reader, caller, second_tier_policy_of(settings), clock, observer)
         intake = Intake(handler, Settler(publisher, settings.topology, clock), drain, clock, observer, new_id)
         consumer = RabbitConsumer(settings.topology.requests, settings.worker.concurrency, intake.accept, observer)
 
@@ -113,7 +131,57 @@ async def assemble(settings: Settings, *listeners: Observer) -> AsyncIterator[Wo
             await consumer.start(session)
 
         consume_link = Link(LinkRole.CONSUME, link_options, consuming, observer, uniform)
-        yield Worker(settings, drain, intake, consumer, publish_link, consume_link, admin, observer, clock)
+        pausing = Pausing(gate, consumer, intake.settle_one, probe_policy_of(settings), observer)
+
+        def key_changed() -> None:
+            observer.notify(KeyChanged())
+            pausing.hurry()
+
+        background: dict[str, Callable[[], Coroutine[object, object, None]]] = {
+            "publish link": publish_link.run,
+            "consume link": consume_link.run,
+            "pausing": pausing.run,
+            "ledger": lambda: watch_ledger(ledger, gate, books.settle_debts),
+            "ledger advice": lambda: _advise(ledger, observer),
+            "key file": lambda: watch_key(key, key_changed),
+            "broker blocked": lambda: watch_blocked(publish_link, observer),
+            "loop lag": lambda: watch_loop_lag(observer, clock),
+        }
+        yield Worker(settings, drain, intake, consumer, admin, observer, background)
+
+
+def retry_policy_of(settings: Settings) -> RetryPolicy:
+    """Tell how the first tier retries."""
+    retry = settings.retry
+    return RetryPolicy(retry.attempts, retry.base, retry.cap, retry.budget, settings.endpoint.on_uncertain)
+
+
+def second_tier_policy_of(settings: Settings) -> SecondTierPolicy:
+    """Tell how the second tier retries."""
+    max_age = timedelta(seconds=settings.retry.max_age)
+    return SecondTierPolicy(settings.retry.tiers, max_age, settings.endpoint.on_uncertain)
+
+
+def probe_policy_of(settings: Settings) -> ProbePolicy:
+    """Tell how often a pause is tried."""
+    return ProbePolicy(settings.worker.probe_first, settings.worker.probe_cap)
+
+
+def _ledger(settings: Settings, clock: Clock) -> AbstractAsyncContextManager[OpenLedger]:
+    return open_ledger(
+        settings.ledger,
+        holder=new_id(),
+        # A claim outlasts its call and the time that its record may take.
+        lease=timedelta(seconds=settings.endpoint.timeout + settings.worker.patience),
+        prefix=settings.broker.prefix,
+        clock=clock,
+    )
+
+
+async def _advise(ledger: OpenLedger, observer: Observer) -> None:
+    for text in await ledger.durability_warnings():
+        observer.notify(Advice(text))
+    await asyncio.Event().wait()
 
 
 def _topology_step(settings: Settings) -> Callable[[Session], Awaitable[None]]:
@@ -136,14 +204,17 @@ def _topology_step(settings: Settings) -> Callable[[Session], Awaitable[None]]:
     return ready
 
 
-def _first_tier(settings: Settings, endpoint: Endpoint, drain: Drain, clock: Clock, observer: Observer) -> FirstTier:
-    return FirstTier(
-        endpoint=endpoint,
-        admission=ConcurrencyLimit(settings.worker.concurrency, drain),
-        drain=drain,
-        policy=retry_policy_of(settings),
-        clock=clock,
-        observer=observer,
-        uniform=uniform,
-        streak=ForbiddenStreak(),
-    )
+def _first_tier(
+    settings: Settings,
+    endpoint: Endpoint,
+    books: Bookkeeping,
+    gate: Gate,
+    drain: Drain,
+    clock: Clock,
+    observer: Observer,
+) -> FirstTier:
+    admission = GatedAdmission(ConcurrencyLimit(settings.worker.concurrency, drain), gate)
+    health = EndpointHealth(gate, settings.endpoint.down_after)
+    resend = settings.endpoint.on_uncertain is OnUncertain.RESEND
+    paid_call = PaidCall(endpoint, books, admission, health, clock, observer, resend)
+    return FirstTier(paid_call, admission, retry_policy_of(settings), clock, observer, uniform)

@@ -3,11 +3,9 @@
 import asyncio
 import os
 import signal
-from collections.abc import Coroutine, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
-from service.adapters.loop_lag import watch_loop_lag
-from service.adapters.rabbitmq.blocked import watch_blocked
 from service.app import Worker
 from service.core.drain import Drain
 from service.core.facts import DrainStarted
@@ -26,12 +24,7 @@ async def run(worker: Worker) -> ExitStatus:
         TopologyError: the broker's objects cannot be used. What was in flight has been drained.
     """
     with _signals_begin(worker.drain):
-        supervised = [
-            _supervise(worker.publish_link.run(), "publish link"),
-            _supervise(worker.consume_link.run(), "consume link"),
-            _supervise(watch_blocked(worker.publish_link, worker.observer), "broker blocked"),
-            _supervise(watch_loop_lag(worker.observer, worker.clock), "loop lag"),
-        ]
+        supervised = [asyncio.create_task(work(), name=name) for name, work in worker.background.items()]
         stop = asyncio.create_task(worker.drain.wait(), name="drain signal")
         await asyncio.wait({stop, *supervised}, return_when=asyncio.FIRST_COMPLETED)
         worker.drain.begin()
@@ -55,10 +48,6 @@ async def _drain(worker: Worker) -> ExitStatus:
         await worker.intake.abandon()
         return ExitStatus.FAILED
     return ExitStatus.OK
-
-
-def _supervise(work: Coroutine[object, object, None], name: str) -> asyncio.Task[None]:
-    return asyncio.create_task(work, name=name)
 
 
 @contextmanager

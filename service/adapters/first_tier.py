@@ -7,29 +7,30 @@ from datetime import datetime
 
 from tenacity import AsyncRetrying, RetryCallState
 
-from service.core.call import Call, CallResult, DeadlinePassed, Finished, GivenBack, Placed, Uncertain
-from service.core.drain import Drain, Draining
-from service.core.facts import CallEnded, RetryPlanned
-from service.core.forbidden import ForbiddenStreak
-from service.core.ports import Admission, Clock, Endpoint, Observer
+from service.core.call import Accepted, Blocked, Call, NotSent, RefusedForGood, RefusedForNow, Uncertain
+from service.core.drain import Draining
+from service.core.facts import RetryPlanned
+from service.core.gate import GateClosed, HeldTooLong
+from service.core.ledger import DoubtRecord, Running, SubmittedRecord
+from service.core.paid_call import Made, PaidCall, TooLate
+from service.core.placement import AlreadyKnown, DeadlinePassed, Finished, GivenBack, Placed, RunningElsewhere, Withheld
+from service.core.ports import Admission, Clock, Observer
 from service.core.retry import Again, RetryPolicy, Stop, next_step
 
 
 @dataclass(frozen=True, slots=True)
 class FirstTier:
-    """Keeps port `Caller`. `uniform` draws from [0, 1); `streak` is shared by all requests."""
+    """Keeps port `Caller`. `uniform` draws from [0, 1)."""
 
-    endpoint: Endpoint
+    paid_call: PaidCall
     admission: Admission
-    drain: Drain
     policy: RetryPolicy
     clock: Clock
     observer: Observer
     uniform: Callable[[], float]
-    streak: ForbiddenStreak
 
     async def place(self, call: Call, deadline: datetime | None) -> Placed:
-        """Call until the result is final, the retry budget or the deadline ends, or the worker drains."""
+        """Call until the result is final, the retry budget or the deadline ends, or no call may start."""
         return await _Placement(self, call, deadline).run()
 
 
@@ -47,36 +48,39 @@ class _Placement:
 
     async def run(self) -> Placed:
         crank = AsyncRetrying(
-            retry=self._judge, wait=self._wait, before_sleep=self._announce, sleep=self._tier.drain.pause
+            retry=self._judge, wait=self._wait, before_sleep=self._announce, sleep=self._tier.admission.pause
         )
         try:
-            result: CallResult | None = await crank(self._attempt)
-        except Draining:
-            return GivenBack(self._calls)
-        if result is not None:
-            return Finished(result, self._calls, doubt=self._doubt is not None)
-        if self._doubt is not None:
-            # "Expired" would claim that nothing was paid for.
-            return Finished(self._doubt, self._calls)
-        return DeadlinePassed(self._calls)
+            made: Made = await crank(self._attempt)
+        except (Draining, HeldTooLong):
+            # Handed back as it is, the message would not tell of a doubt.
+            return Withheld(self._calls, doubt=True) if self._doubt else GivenBack(self._calls)
+        except GateClosed:
+            return Withheld(self._calls, doubt=self._doubt is not None)
+        match made:
+            case SubmittedRecord() | DoubtRecord():
+                return AlreadyKnown(made)
+            case Running(seconds=seconds):
+                return RunningElsewhere(seconds)
+            case TooLate():
+                # "Expired" would claim that nothing was paid for.
+                return Finished(self._doubt, self._calls) if self._doubt else DeadlinePassed(self._calls)
+            case Accepted() | NotSent() | RefusedForNow() | RefusedForGood() | Blocked() | Uncertain():
+                return Finished(made, self._calls, doubt=self._doubt is not None)
 
-    async def _attempt(self) -> CallResult | None:
-        """Make one call; None where the deadline passed while the request waited for its turn."""
-        clock = self._tier.clock
-        async with self._tier.admission.slot():
-            if self._time_left() <= 0:
-                return None
+    async def _attempt(self) -> Made:
+        made = await self._tier.paid_call.make(self._call, self._call.earlier + self._calls + 1, self._deadline)
+        if not isinstance(made, SubmittedRecord | DoubtRecord | Running | TooLate):
             self._calls += 1
-            started = clock.monotonic()
-            result = self._tier.streak.judge(await self._tier.endpoint.submit(self._call))
-            seconds = clock.monotonic() - started
-        self._tier.observer.notify(CallEnded(self._call.request_id, result, seconds, self._calls))
-        return result
+        return made
 
     def _judge(self, state: RetryCallState) -> bool:
         """Decide once for each call; tenacity's other questions are answered from the same decision."""
         outcome = state.outcome
-        if outcome is None or outcome.failed or (result := outcome.result()) is None:
+        if outcome is None or outcome.failed:
+            return False
+        result = outcome.result()
+        if isinstance(result, SubmittedRecord | DoubtRecord | Running | TooLate):
             return False
         self._step = next_step(
             self._tier.policy,
@@ -94,8 +98,6 @@ class _Placement:
         return self._step.delay if isinstance(self._step, Again) else 0.0
 
     def _announce(self, _: RetryCallState) -> None:
-        if self._tier.drain.begun:
-            raise Draining
         if isinstance(self._step, Again):
             self._tier.observer.notify(
                 RetryPlanned(self._call.request_id, self._step.reason, self._step.delay, self._calls)

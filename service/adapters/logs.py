@@ -7,18 +7,24 @@ import structlog
 from service.core.call import Accepted, CallResult, result_class
 from service.core.contract import VideoRequest
 from service.core.facts import (
+    Advice,
     BrokerBlocked,
     CallEnded,
+    CallPrevented,
     ConsumerActive,
+    ConsumptionPaused,
     DefectFound,
     DrainStarted,
     Fact,
     Joined,
+    KeyChanged,
     LinkDown,
     LinkUp,
     LoopLag,
+    Probing,
     Published,
     Received,
+    RecordMissing,
     RetryPlanned,
     Settled,
     SettlementAbandoned,
@@ -32,10 +38,13 @@ from service.core.outcome import (
     Invalid,
     Malformed,
     Outcome,
+    Postponed,
     RateLimited,
     Rejected,
+    Repeated,
     Submitted,
     Unavailable,
+    Withdrawn,
     outcome_label,
 )
 
@@ -59,8 +68,14 @@ class LogObserver:
         match fact:
             case Settled() | SettlementAbandoned() | DefectFound() | Received() | Joined():
                 self._request(fact)
-            case CallEnded() | RetryPlanned():
+            case CallEnded() | RetryPlanned() | CallPrevented() | RecordMissing():
                 self._call(fact)
+            case ConsumptionPaused() | Probing():
+                self._pause(fact)
+            case KeyChanged():
+                self._log.info("the endpoint's key was read anew")
+            case Advice(text=text):
+                self._log.warning(text)
             case LinkUp() | LinkDown() | ConsumerActive() | BrokerBlocked() | Published():
                 self._broker(fact)
             case DrainStarted(in_flight=in_flight):
@@ -86,7 +101,7 @@ class LogObserver:
             case DefectFound(request_id=request_id, error=error):
                 self._log.error("defect found", request_id=request_id, exc_info=error)
 
-    def _call(self, fact: CallEnded | RetryPlanned) -> None:
+    def _call(self, fact: CallEnded | RetryPlanned | CallPrevented | RecordMissing) -> None:
         match fact:
             case CallEnded():
                 self._log.debug(
@@ -104,6 +119,21 @@ class LogObserver:
                     attempt=fact.attempt,
                     reason=fact.reason.value,
                     delay=_rounded(fact.delay),
+                )
+            case CallPrevented(request_id=request_id, in_doubt=in_doubt):
+                self._log.info("no call: the ledger knows this request", request_id=request_id, in_doubt=in_doubt)
+            case RecordMissing(request_id=request_id, task_id=task_id):
+                self._log.error("the ledger did not take a result in time", request_id=request_id, task_id=task_id)
+
+    def _pause(self, fact: ConsumptionPaused | Probing) -> None:
+        match fact:
+            case ConsumptionPaused(reason=reason, paused=True, why=why):
+                self._log.warning("paused: no call starts, no message is taken", reason=reason.value, why=why)
+            case ConsumptionPaused(reason=reason):
+                self._log.info("pause over", reason=reason.value)
+            case Probing(request_id=request_id, next_in=next_in):
+                self._log.info(
+                    "one message tries whether the pause is over", request_id=request_id, next_in=_rounded(next_in)
                 )
 
     def _broker(self, fact: LinkUp | LinkDown | ConsumerActive | BrokerBlocked | Published) -> None:
@@ -140,6 +170,12 @@ def _outcome(outcome: Outcome) -> dict[str, object]:
     match outcome:
         case Submitted(task_id=task_id, model=model, attempts=attempts):
             return {**named, "attempts": attempts, "task_id": task_id, "model": model}
+        case Repeated(earlier=earlier):
+            return {**named, "attempts": 0, "task_id": earlier.task_id, "model": earlier.model}
+        case Postponed(tier=tier, history=history):
+            return {**named, "attempts": history.attempts, "tier": tier.name}
+        case Withdrawn(history=history):
+            return {**named, "attempts": history.attempts}
         case Malformed():
             return {**named, "attempts": 0}
         case Invalid(problems=problems):

@@ -5,8 +5,6 @@ Every label value is bound at the start: a series exists before its first event,
 
 from collections import deque
 from collections.abc import Iterable
-from enum import StrEnum
-from typing import TypeVar
 
 from prometheus_client import (
     CollectorRegistry,
@@ -18,33 +16,36 @@ from prometheus_client import (
     disable_created_metrics,
 )
 
+from service.adapters.endpoint_metrics import EndpointMetrics
 from service.adapters.loop_lag import INTERVAL
+from service.adapters.metric_families import BUCKETS, counters, histograms
 from service.adapters.version import installed_version
-from service.core.call import ResultClass, result_class
 from service.core.facts import (
+    Advice,
     BrokerBlocked,
     CallEnded,
+    CallPrevented,
     ConsumerActive,
+    ConsumptionPaused,
     DefectFound,
     DrainStarted,
     Fact,
     Joined,
+    KeyChanged,
     LinkDown,
     LinkRole,
     LinkUp,
     LoopLag,
+    Probing,
     PublishAttempt,
     Published,
     Received,
+    RecordMissing,
     RetryPlanned,
-    RetryReason,
     Settled,
     SettlementAbandoned,
 )
-from service.core.outcome import OutcomeLabel, outcome_label
-
-_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0)
-"""Seconds; one set for all, because a call may take anything from milliseconds to minutes."""
+from service.core.outcome import OutcomeLabel, Postponed, outcome_label
 
 _LAG_WINDOW = round(60 / INTERVAL)
 """Samples of which the largest is shown, a minute of them: a stall between two scrapes must not go unseen."""
@@ -52,56 +53,62 @@ _LAG_WINDOW = round(60 / INTERVAL)
 # A try that lost its connection has no verdict; it shows in the reconnects, and the next try is counted.
 _COUNTED_ATTEMPTS = tuple(attempt for attempt in PublishAttempt if attempt is not PublishAttempt.LOST)
 
-_Label = TypeVar("_Label", bound=StrEnum)
-
 
 class MetricsObserver:
     """Counts and times what the facts tell, and shows CPU time, memory and open files of the process."""
 
-    def __init__(self, registry: CollectorRegistry, *, concurrency_limit: int) -> None:
+    def __init__(self, registry: CollectorRegistry, *, concurrency_limit: int, tiers: Iterable[str]) -> None:
         # Otherwise every counter and histogram has one more series, which nobody reads.
         disable_created_metrics()  # type: ignore[no-untyped-call] # the library has left it untyped
-        self._requests = _Requests(registry)
-        self._endpoint = _Endpoint(registry, concurrency_limit)
+        self._requests = _Requests(registry, tiers)
+        self._endpoint = EndpointMetrics(registry, concurrency_limit)
         self._broker = _Broker(registry)
         self._process = _Process(registry)
 
     def notify(self, fact: Fact) -> None:
         """Take notice."""
         match fact:
-            case Received() | Joined() | Settled() | SettlementAbandoned():
+            case Received() | Joined() | CallPrevented() | Settled() | SettlementAbandoned():
                 self._requests.notify(fact)
-            case CallEnded() | RetryPlanned():
+            case CallEnded() | RetryPlanned() | ConsumptionPaused():
                 self._endpoint.notify(fact)
             case Published() | LinkUp() | LinkDown() | ConsumerActive() | BrokerBlocked():
                 self._broker.notify(fact)
             case LoopLag() | DrainStarted():
                 self._process.notify(fact)
-            case DefectFound():
-                pass  # its request is settled as `internal`
+            case DefectFound() | RecordMissing() | Probing() | KeyChanged() | Advice():
+                pass  # for the log alone: the request of the first is settled as `internal`
 
 
 class _Requests:
-    def __init__(self, registry: CollectorRegistry) -> None:
+    def __init__(self, registry: CollectorRegistry, tiers: Iterable[str]) -> None:
         received = Counter(
             "videogen_requests_received_total", "Messages that arrived.", ["redelivered"], registry=registry
         )
         self._received = {flag: received.labels(str(flag).lower()) for flag in (False, True)}
-        self._settled = _counters(
+        self._settled = counters(
             "videogen_requests_settled_total",
             "Requests by what they came to.",
             "outcome",
             OutcomeLabel,
             registry,
         )
-        self._seconds = _histograms(
+        self._seconds = histograms(
             "videogen_request_seconds", "From delivery to settlement.", "outcome", OutcomeLabel, registry
+        )
+        self._scheduled = counters(
+            "videogen_retries_scheduled_total", "Requests moved to a wait queue.", "tier", tiers, registry
+        )
+        self._prevented = Counter(
+            "videogen_duplicate_calls_prevented_total",
+            "Calls not made, because a copy of the request was or may have been paid for, or is running.",
+            registry=registry,
         )
         self._in_flight = Gauge("videogen_requests_in_flight", "Requests being worked on.", registry=registry)
         self._queue_wait = Histogram(
             "videogen_queue_wait_seconds",
             "From the producer's timestamp to delivery.",
-            buckets=_BUCKETS,
+            buckets=BUCKETS,
             registry=registry,
         )
         self._last_delivery = Gauge(
@@ -110,7 +117,7 @@ class _Requests:
             registry=registry,
         )
 
-    def notify(self, fact: Received | Joined | Settled | SettlementAbandoned) -> None:
+    def notify(self, fact: Received | Joined | CallPrevented | Settled | SettlementAbandoned) -> None:
         match fact:
             case Received(redelivered=redelivered, at=at, queue_wait=queue_wait):
                 self._received[redelivered].inc()
@@ -120,42 +127,24 @@ class _Requests:
                     self._queue_wait.observe(max(0.0, queue_wait))
             case Joined():
                 self._settled[OutcomeLabel.DUPLICATE].inc()
+                self._prevented.inc()
                 self._in_flight.dec()
+            case CallPrevented():
+                self._prevented.inc()
             case Settled(outcome=outcome, seconds=seconds):
                 label = outcome_label(outcome)
                 self._settled[label].inc()
                 self._seconds[label].observe(seconds)
                 self._in_flight.dec()
+                if isinstance(outcome, Postponed):
+                    self._scheduled[outcome.tier.name].inc()
             case SettlementAbandoned():
                 self._in_flight.dec()
 
 
-class _Endpoint:
-    def __init__(self, registry: CollectorRegistry, concurrency_limit: int) -> None:
-        self._calls = _counters(
-            "videogen_endpoint_calls_total", "Calls by what they came to.", "result", ResultClass, registry
-        )
-        self._seconds = _histograms(
-            "videogen_endpoint_call_seconds", "Duration of one call.", "result", ResultClass, registry
-        )
-        self._retries = _counters(
-            "videogen_endpoint_retries_total", "Calls made again, by why.", "reason", RetryReason, registry
-        )
-        Gauge("videogen_concurrency_limit", "Most calls in flight at once.", registry=registry).set(concurrency_limit)
-
-    def notify(self, fact: CallEnded | RetryPlanned) -> None:
-        match fact:
-            case CallEnded(result=result, seconds=seconds):
-                label = result_class(result)
-                self._calls[label].inc()
-                self._seconds[label].observe(seconds)
-            case RetryPlanned(reason=reason):
-                self._retries[reason].inc()
-
-
 class _Broker:
     def __init__(self, registry: CollectorRegistry) -> None:
-        self._published = _counters(
+        self._published = counters(
             "videogen_results_published_total",
             "Tries to publish by how they ended.",
             "outcome",
@@ -165,7 +154,7 @@ class _Broker:
         self._seconds = Histogram(
             "videogen_publish_seconds",
             "From publish to the broker's verdict.",
-            buckets=_BUCKETS,
+            buckets=BUCKETS,
             registry=registry,
         )
         connected = Gauge("videogen_broker_connected", "1: connected.", ["role"], registry=registry)
@@ -219,17 +208,3 @@ class _Process:
                 self._lags.append(seconds)
             case DrainStarted():
                 self._draining.set(1)
-
-
-def _counters(
-    name: str, text: str, label: str, values: Iterable[_Label], registry: CollectorRegistry
-) -> dict[_Label, Counter]:
-    counter = Counter(name, text, [label], registry=registry)
-    return {value: counter.labels(value) for value in values}
-
-
-def _histograms(
-    name: str, text: str, label: str, values: Iterable[_Label], registry: CollectorRegistry
-) -> dict[_Label, Histogram]:
-    histogram = Histogram(name, text, [label], buckets=_BUCKETS, registry=registry)
-    return {value: histogram.labels(value) for value in values}

@@ -60,12 +60,13 @@ def known_errors_exit() -> Iterator[None]:
     from service.adapters.admin import AdminPortError
     from service.adapters.catalogue_file import CatalogueError
     from service.adapters.http_client import EndpointConfigurationError
+    from service.adapters.ledger.errors import LedgerConfigurationError
     from service.adapters.rabbitmq.errors import TopologyError
     from service.adapters.rabbitmq.tls import CertificateError
 
     try:
         yield
-    except (CatalogueError, CertificateError, EndpointConfigurationError) as error:
+    except (CatalogueError, CertificateError, EndpointConfigurationError, LedgerConfigurationError) as error:
         fail(str(error), WRONG_SETTINGS)
     except (AdminPortError, TopologyError) as error:
         fail(str(error))

@@ -7,6 +7,8 @@ import typer
 from service.cli.exits import known_errors_exit, settings_or_exit
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from service.settings import Settings
 
 
@@ -25,9 +27,9 @@ def run() -> None:
     from service.adapters.logging_setup import configure_logging
 
     settings = settings_or_exit()
-    configure_logging(settings)
+    secrets = configure_logging(settings)
     with known_errors_exit():
-        raise typer.Exit(asyncio.run(_work(settings)))
+        raise typer.Exit(asyncio.run(_work(settings, secrets.learn)))
 
 
 def _leave_on_signals() -> None:
@@ -42,9 +44,9 @@ def _leave_on_signals() -> None:
         signal.signal(number, lambda *_: sys.exit(0))
 
 
-async def _work(settings: "Settings") -> int:
+async def _work(settings: "Settings", learned_secret: "Callable[[str], None]") -> int:
     from service.app import assemble
     from service.lifecycle import run as run_worker
 
-    async with assemble(settings) as worker:
+    async with assemble(settings, learned_secret=learned_secret) as worker:
         return await run_worker(worker)

@@ -5,10 +5,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from service.core.drain import Drain, Draining
+from service.core.gate import Gate
 
 
 class ConcurrencyLimit:
-    """Admits at most `limit` calls at a time, first come first served. Keeps port `Admission`."""
+    """Admits at most `limit` calls at a time, first come first served."""
 
     def __init__(self, limit: int, drain: Drain) -> None:
         self._free = asyncio.Semaphore(limit)
@@ -37,3 +38,26 @@ class ConcurrencyLimit:
             # before we hear of it. Such a place would be lost for good.
             if held:
                 self._free.release()
+
+
+class GatedAdmission:
+    """A concurrency limit behind a gate. Keeps port `Admission`."""
+
+    def __init__(self, limit: ConcurrencyLimit, gate: Gate) -> None:
+        self._limit = limit
+        self._gate = gate
+
+    @asynccontextmanager
+    async def slot(self) -> AsyncIterator[None]:
+        """Hold one place among the calls in flight; see the port."""
+        while True:
+            await self._gate.passable()
+            async with self._limit.slot():
+                # The gate may have closed while we waited for the place.
+                if self._gate.admit():
+                    yield
+                    return
+
+    async def pause(self, seconds: float) -> None:
+        """Wait between two attempts; see the port."""
+        await self._gate.pause(seconds)

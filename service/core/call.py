@@ -9,11 +9,16 @@ from service.core.contract import VideoRequest
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One request, ready to be sent. `trace` holds W3C trace context headers, already checked."""
+    """One request, ready to be sent. `trace` holds W3C trace context headers, already checked.
+
+    `earlier` calls were made for it in earlier deliveries; `replay` names the forced replay that this is.
+    """
 
     request_id: str
     request: VideoRequest
     trace: Mapping[str, str]
+    earlier: int = 0
+    replay: str | None = None
 
 
 class NotSentReason(StrEnum):
@@ -105,36 +110,6 @@ class Uncertain:
 
 FailedCall = NotSent | RefusedForNow | RefusedForGood | Blocked | Uncertain
 CallResult = Accepted | FailedCall
-
-
-@dataclass(frozen=True, slots=True)
-class Finished:
-    """The first tier is through: `result` is that of the last of `attempts` calls.
-
-    `doubt` tells that an earlier call was `Uncertain` and was sent again (`OnUncertain.RESEND`): whatever
-    `result` says, that earlier call may have been paid for.
-    """
-
-    result: CallResult
-    attempts: int
-    doubt: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class DeadlinePassed:
-    """The deadline passed before a further call could start. Earlier calls were safe failures."""
-
-    attempts: int
-
-
-@dataclass(frozen=True, slots=True)
-class GivenBack:
-    """The worker drains: no further call was started. Earlier calls were safe failures."""
-
-    attempts: int
-
-
-Placed = Finished | DeadlinePassed | GivenBack
 
 
 class ResultClass(StrEnum):

@@ -24,6 +24,15 @@ class RetryReason(StrEnum):
     UNCERTAIN = "uncertain"
 
 
+class PauseReason(StrEnum):
+    """Why no call may start, and so no message is taken."""
+
+    BLOCKED = "blocked"
+    ENDPOINT_DOWN = "endpoint_down"
+    LEDGER = "ledger"
+    BROKER = "broker"
+
+
 class PublishAttempt(StrEnum):
     """How one try to publish ended."""
 
@@ -61,6 +70,14 @@ class RetryPlanned:
     reason: RetryReason
     delay: float
     attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class CallPrevented:
+    """A call was not made, because an earlier one was accepted (`in_doubt` false) or may have been."""
+
+    request_id: str
+    in_doubt: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +161,46 @@ class BrokerBlocked:
 
 
 @dataclass(frozen=True, slots=True)
+class ConsumptionPaused:
+    """Calls stop or may start again, as far as `reason` is concerned. `why` is one sentence, empty at the end."""
+
+    reason: PauseReason
+    paused: bool
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Probing:
+    """One message is let through a pause to see whether it is over; the next one would be in `next_in` seconds."""
+
+    request_id: str
+    next_in: float
+
+
+@dataclass(frozen=True, slots=True)
+class RecordMissing:
+    """A call ended and the ledger did not take what it came to in time; it is told again when the ledger is back.
+
+    `task_id` is that of an accepted call. A crash before then makes the request one in doubt.
+    """
+
+    request_id: str
+    task_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class KeyChanged:
+    """The endpoint's key was read anew."""
+
+
+@dataclass(frozen=True, slots=True)
+class Advice:
+    """Something that the operator should know and that stops nothing; `text` says what to do and holds no secret."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class DrainStarted:
     """The worker stops taking messages; `in_flight` requests are still worked on."""
 
@@ -161,6 +218,7 @@ Fact = (
     Received
     | CallEnded
     | RetryPlanned
+    | CallPrevented
     | Settled
     | Joined
     | SettlementAbandoned
@@ -170,6 +228,11 @@ Fact = (
     | LinkDown
     | ConsumerActive
     | BrokerBlocked
+    | ConsumptionPaused
+    | Probing
+    | RecordMissing
+    | KeyChanged
+    | Advice
     | DrainStarted
     | LoopLag
 )

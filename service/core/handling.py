@@ -1,15 +1,14 @@
 """One request, from its message to its outcome."""
 
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 
 from service.core.call import (
     Accepted,
     Blocked,
     Call,
-    DeadlinePassed,
+    CallResult,
     FailedCall,
-    Finished,
-    GivenBack,
     NotSent,
     RefusedForGood,
     RefusedForNow,
@@ -17,7 +16,9 @@ from service.core.call import (
 )
 from service.core.delivery import Delivery, Identity
 from service.core.facts import DefectFound
+from service.core.history import History, history_of
 from service.core.identity import NO_MESSAGE_ID
+from service.core.ledger import SubmittedRecord
 from service.core.outcome import (
     BlockedOut,
     Defect,
@@ -26,22 +27,41 @@ from service.core.outcome import (
     InDoubt,
     Interrupted,
     Outcome,
+    Postponed,
     RateLimited,
     Rejected,
+    Repeated,
     Submitted,
     Unavailable,
+    Withdrawn,
 )
+from service.core.placement import AlreadyKnown, DeadlinePassed, Finished, GivenBack, RunningElsewhere, Withheld
 from service.core.ports import Caller, Clock, Observer
 from service.core.reading import Readable, RequestReader, Unreadable
+from service.core.retry import OnUncertain, retry_reason
+from service.core.second_tier import escalate, wait_on
+from service.core.topology import RetryTier
 from service.core.trace import trace_headers
 
 
-class Handler:
-    """Reads a message, checks its deadline, has the call placed and names the outcome."""
+@dataclass(frozen=True, slots=True)
+class SecondTierPolicy:
+    """The wait queues, and how long after its first delivery a request may still be called again."""
 
-    def __init__(self, reader: RequestReader, caller: Caller, clock: Clock, observer: Observer) -> None:
+    tiers: tuple[RetryTier, ...]
+    max_age: timedelta
+    on_uncertain: OnUncertain = OnUncertain.PARK
+
+
+class Handler:
+    """Reads a message, has the call placed and names the outcome."""
+
+    def __init__(
+        self, reader: RequestReader, caller: Caller, policy: SecondTierPolicy, clock: Clock, observer: Observer
+    ) -> None:
         self._reader = reader
         self._caller = caller
+        self._policy = policy
         self._clock = clock
         self._observer = observer
 
@@ -55,29 +75,68 @@ class Handler:
             match reading:
                 case Unreadable(outcome=outcome):
                     return Handled(outcome, warnings)
-                case Readable(deadline=deadline) if deadline is not None and self._clock.now() >= deadline:
-                    return Handled(Expired(deadline, attempts=0), warnings)
                 case Readable(request=request, deadline=deadline):
-                    call = Call(identity.request_id, request, trace_headers(delivery.headers))
+                    history = history_of(delivery, self._clock.now())
+                    trace = trace_headers(delivery.headers)
+                    call = Call(identity.request_id, request, trace, history.attempts, history.replay)
                     called = True
-                    return Handled(await self._place(call, deadline), warnings)
+                    return Handled(await self._place(call, deadline, history), warnings)
         except Exception as error:  # noqa: BLE001 - the last boundary before a message would be lost
             self._observer.notify(DefectFound(identity.request_id, error))
             return Handled(Defect(called=called), warnings)
 
-    async def _place(self, call: Call, deadline: datetime | None) -> Outcome:
+    async def _place(self, call: Call, deadline: datetime | None, history: History) -> Outcome:
+        if (wait := self._wait_asked_for(history, deadline)) > 0:
+            return Postponed(wait_on(self._policy.tiers, wait), history)
         placed = await self._caller.place(call, deadline)
         match placed:
             case Finished(result=result, attempts=attempts, doubt=doubt):
+                past = _after(history, attempts, doubt=doubt)
                 if isinstance(result, Accepted):
-                    return Submitted(result.task_id, call.request.model, attempts)
-                # With a doubt, an earlier call may have been accepted, whatever the last one came to.
-                return InDoubt(result.answer, attempts) if doubt else _failure_of(result, attempts)
+                    return Submitted(result.task_id, call.request.model, past.attempts)
+                return self._failed(result, deadline, past)
+            case AlreadyKnown(known=known):
+                return Repeated(known) if isinstance(known, SubmittedRecord) else InDoubt(known.answer, known.attempts)
+            case RunningElsewhere(seconds=seconds):
+                return Postponed(wait_on(self._policy.tiers, seconds), history)
             case GivenBack(attempts=attempts):
-                return Interrupted(attempts)
+                return Interrupted(history.attempts + attempts)
+            case Withheld(attempts=attempts, doubt=doubt):
+                return Withdrawn(_after(history, attempts, doubt=doubt))
             case DeadlinePassed(attempts=attempts):
                 # Only a request with a deadline can be past it.
-                return Expired(deadline or self._clock.now(), attempts)
+                return Expired(deadline or self._clock.now(), history.attempts + attempts)
+
+    def _wait_asked_for(self, history: History, deadline: datetime | None) -> float:
+        """Tell how many seconds the endpoint still does not want to be asked; 0 where time is up anyway."""
+        now = self._clock.now()
+        if history.not_before is None or (deadline is not None and now >= deadline):
+            return 0.0
+        return min((history.not_before - now).total_seconds(), (self._ends(history) - now).total_seconds())
+
+    def _failed(self, result: FailedCall, deadline: datetime | None, past: History) -> Outcome:
+        now = self._clock.now()
+        if isinstance(result, Blocked) and now < self._ends(past):
+            return Withdrawn(past)
+        if retry_reason(result, self._policy.on_uncertain) is not None:
+            past = replace(past, doubt=past.doubt or isinstance(result, Uncertain))
+            ends = min(self._ends(past), deadline) if deadline is not None else self._ends(past)
+            postponed = escalate(self._policy.tiers, past, floor=_floor(result), now=now, ends=ends)
+            if postponed is not None:
+                return Postponed(*postponed)
+        # With a doubt, an earlier call may have been accepted, whatever the last one came to.
+        return InDoubt(result.answer, past.attempts) if past.doubt else _failure_of(result, past.attempts)
+
+    def _ends(self, history: History) -> datetime:
+        return history.first_seen + self._policy.max_age
+
+
+def _after(history: History, attempts: int, *, doubt: bool) -> History:
+    return replace(history, attempts=history.attempts + attempts, doubt=history.doubt or doubt, not_before=None)
+
+
+def _floor(result: CallResult) -> float:
+    return (result.retry_after or 0.0) if isinstance(result, RefusedForNow) else 0.0
 
 
 def _failure_of(result: FailedCall, attempts: int) -> Outcome:

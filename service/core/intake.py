@@ -22,6 +22,7 @@ class _Job:
     began: float
     answered: Answered | None
     first: Copy = field(init=False)
+    task: asyncio.Task[None] = field(init=False)
 
     def __post_init__(self) -> None:
         self.first = self.copies[0]
@@ -65,6 +66,14 @@ class Intake:
 
     def accept(self, incoming: Incoming) -> None:
         """Take a delivery in. Returns at once; the work is done in a task of its own."""
+        _ = self._take_in(incoming)
+
+    async def settle_one(self, incoming: Incoming) -> None:
+        """Take a delivery in and wait until its request is settled."""
+        # Not awaited directly: whoever gives up waiting must not cut the work.
+        await asyncio.wait({self._take_in(incoming)})
+
+    def _take_in(self, incoming: Incoming) -> asyncio.Task[None]:
         delivery = incoming.delivery
         now = self._clock.now()
         wait = None if delivery.timestamp is None else max(0.0, (now - delivery.timestamp).total_seconds())
@@ -74,16 +83,17 @@ class Intake:
         if (job := self._jobs.get(request_id)) is not None:
             job.copies.append(copy)
             self._observer.notify(Joined(request_id, delivery.redelivered))
-            return
+            return job.task
         job = _Job(deque([copy]), self._clock.monotonic(), self._recall(copy))
         self._jobs[request_id] = job
-        task = asyncio.create_task(self._work(job), name=f"request {request_id}")
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        job.task = asyncio.create_task(self._work(job), name=f"request {request_id}")
+        self._tasks.add(job.task)
+        job.task.add_done_callback(self._tasks.discard)
+        return job.task
 
     def _recall(self, copy: Copy) -> Answered | None:
         request_id, redelivered = copy.identity.request_id, copy.incoming.delivery.redelivered
-        answered = self._memory.recall(request_id)
+        answered = self._memory.recall(request_id, redelivered=redelivered)
         if answered is not None:
             self._observer.notify(Joined(request_id, redelivered))
             if not redelivered:

@@ -3,7 +3,7 @@
 from collections import OrderedDict
 from dataclasses import dataclass, field
 
-from service.core.outcome import Defect, Handled, InDoubt, Submitted
+from service.core.outcome import Defect, Handled, InDoubt, Repeated, Submitted
 from service.core.settlement import Settlement
 
 Address = tuple[str | None, str]
@@ -23,7 +23,7 @@ class Answered:
     def may_be_paid(self) -> bool:
         """Whether a further call could be a second charge."""
         match self.handled.outcome:
-            case Submitted() | InDoubt() | Defect(called=True):
+            case Submitted() | Repeated() | InDoubt() | Defect(called=True):
                 return True
             case _:
                 return False
@@ -43,9 +43,16 @@ class Memory:
     def __len__(self) -> int:
         return len(self._answered)
 
-    def recall(self, request_id: str) -> Answered | None:
-        """Find a request."""
-        return self._answered.get(request_id)
+    def recall(self, request_id: str, *, redelivered: bool) -> Answered | None:
+        """Find what a copy of a request is to be answered.
+
+        A request in doubt is answered to copies of the broker's making alone. Whoever published it anew may have been
+        allowed another call (`resend`, a forced replay), which the ledger knows.
+        """
+        answered = self._answered.get(request_id)
+        if answered is not None and not redelivered and isinstance(answered.handled.outcome, InDoubt):
+            return None
+        return answered
 
     def keep(self, request_id: str, answered: Answered) -> None:
         """Remember a request, if it may have been paid for; the oldest one is forgotten where there are too many."""

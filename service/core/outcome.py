@@ -6,6 +6,9 @@ from enum import StrEnum
 
 from service.core.call import Answer
 from service.core.contract import FieldProblem
+from service.core.history import History
+from service.core.ledger import SubmittedRecord
+from service.core.topology import RetryTier
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +18,13 @@ class Submitted:
     task_id: str
     model: str
     attempts: int
+
+
+@dataclass(frozen=True, slots=True)
+class Repeated:
+    """The endpoint accepted an earlier copy of this request; no call was made for this one."""
+
+    earlier: SubmittedRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,13 +98,29 @@ class Defect:
 
 @dataclass(frozen=True, slots=True)
 class Interrupted:
-    """The worker stops before a call that could have been accepted: the message goes back as it was."""
+    """The worker stops, or waited too long for a broker or ledger: the message goes back as it was."""
 
     attempts: int
 
 
+@dataclass(frozen=True, slots=True)
+class Withdrawn:
+    """The endpoint takes no calls for now: the message goes back to its queue, with its history."""
+
+    history: History
+
+
+@dataclass(frozen=True, slots=True)
+class Postponed:
+    """The message goes to a wait queue, with its history, and comes back from there."""
+
+    tier: RetryTier
+    history: History
+
+
 Failure = Malformed | Invalid | Expired | Rejected | RateLimited | Unavailable | BlockedOut | InDoubt | Defect
-Outcome = Submitted | Failure | Interrupted
+Return = Interrupted | Withdrawn | Postponed
+Outcome = Submitted | Repeated | Failure | Return
 
 
 class OutcomeLabel(StrEnum):
@@ -128,6 +154,8 @@ def outcome_label(outcome: Outcome) -> OutcomeLabel:
     match outcome:
         case Submitted():
             return OutcomeLabel.SUBMITTED
+        case Repeated():
+            return OutcomeLabel.DUPLICATE
         case Malformed():
             return OutcomeLabel.MALFORMED_MESSAGE
         case Invalid():
@@ -146,5 +174,7 @@ def outcome_label(outcome: Outcome) -> OutcomeLabel:
             return OutcomeLabel.UNCERTAIN
         case Defect():
             return OutcomeLabel.INTERNAL
-        case Interrupted():
+        case Postponed():
+            return OutcomeLabel.POSTPONED
+        case Interrupted() | Withdrawn():
             return OutcomeLabel.INTERRUPTED

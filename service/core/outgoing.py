@@ -26,7 +26,7 @@ class Outgoing:
     body: bytes
     content_type: str | None
     correlation_id: str | None
-    timestamp: datetime
+    timestamp: datetime | None
     type: str | None = None
     content_encoding: str | None = None
     headers: Mapping[str, object] | None = None

@@ -4,11 +4,12 @@ from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from typing import Protocol
 
-from service.core.call import Call, CallResult, Placed
+from service.core.call import Call, CallResult
 from service.core.delivery import Delivery
 from service.core.facts import Fact
 from service.core.ledger import Claim, Found, Known, Permit
 from service.core.outgoing import Outgoing, PublishVerdict
+from service.core.placement import Placed
 
 
 class Clock(Protocol):
@@ -78,7 +79,7 @@ class Caller(Protocol):
     """Places a call and repeats it where that is safe: the first retry tier."""
 
     async def place(self, call: Call, deadline: datetime | None) -> Placed:
-        """Call until the result is final, the retry budget or the deadline ends, or the worker drains."""
+        """Call until the result is final, the retry budget or the deadline ends, or no call may start."""
         ...
 
 
@@ -90,6 +91,17 @@ class Admission(Protocol):
 
         Raises:
             Draining: the worker stops, no further call starts.
+            GateClosed: the endpoint takes no calls for now.
+            HeldTooLong: broker or ledger stayed away.
+        """
+        ...
+
+    async def pause(self, seconds: float) -> None:
+        """Wait between two attempts.
+
+        Raises:
+            Draining: the worker stops.
+            GateClosed: the endpoint takes no calls for now.
         """
         ...
 

@@ -3,7 +3,17 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from service.core.facts import BrokerBlocked, ConsumerActive, DrainStarted, Fact, LinkDown, LinkRole, LinkUp
+from service.core.facts import (
+    BrokerBlocked,
+    ConsumerActive,
+    ConsumptionPaused,
+    DrainStarted,
+    Fact,
+    LinkDown,
+    LinkRole,
+    LinkUp,
+    PauseReason,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +36,7 @@ class ReadinessObserver:
         self._connected = dict.fromkeys(LinkRole, False)
         self._consuming = False
         self._blocked = False
+        self._paused: dict[PauseReason, str] = {}
         self._draining = False
 
     def notify(self, fact: Fact) -> None:
@@ -41,6 +52,10 @@ class ReadinessObserver:
                 self._consuming = active
             case BrokerBlocked(blocked=blocked):
                 self._blocked = blocked
+            case ConsumptionPaused(reason=reason, paused=True, why=why):
+                self._paused[reason] = why
+            case ConsumptionPaused(reason=reason):
+                self._paused.pop(reason, None)
             case DrainStarted():
                 self._draining = True
             case _:
@@ -53,8 +68,10 @@ class ReadinessObserver:
             reasons.append("the broker has not confirmed the consumer")
         if self._blocked:
             reasons.append("the broker holds publishes back (memory or disk alarm)")
+        reasons += [f"paused ({reason}): {why}" for reason, why in self._paused.items()]
         if self._draining:
             reasons.append("the worker is draining")
         details = {f"{role}_connected": up for role, up in self._connected.items()}
+        details |= {f"paused_{reason}": reason in self._paused for reason in PauseReason}
         details |= {"consuming": self._consuming, "broker_blocked": self._blocked, "draining": self._draining}
         return Readiness(tuple(reasons), details)

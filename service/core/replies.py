@@ -3,12 +3,14 @@
 from dataclasses import replace
 from datetime import datetime
 
+from service.core.deadline import DEADLINE_HEADER, deadline_of
 from service.core.delivery import Delivery, Identity
+from service.core.history import ATTEMPTS, FIRST_SEEN, History, history_headers, history_of, without_history
 from service.core.instant import rfc3339
 from service.core.outcome import Outcome, Submitted
 from service.core.outgoing import Outgoing, Route
 from service.core.result import RESULT_TYPE, ErrorCode, FailedResult, Result
-from service.core.topology import Topology
+from service.core.topology import RetryTier, Topology
 from service.core.trace import trace_headers
 
 _JSON = "application/json"
@@ -36,6 +38,40 @@ def _results_route(result: Result, topology: Topology) -> Route:
     return Route(topology.exchange, f"result.{result.status}")
 
 
+def moved_message(delivery: Delivery, tier: RetryTier | None, history: History, topology: Topology) -> Outgoing:
+    """Publish a request anew as it was, to the wait queue of `tier` or to its own queue, with its history.
+
+    The producer's expiration becomes a deadline in a header: the broker would take the message out of a wait queue by
+    it, or let it expire in its own queue without a reply.
+    """
+    headers = _without_deaths(without_history(delivery.headers)) | dict(history_headers(history))
+    if isinstance(deadline := deadline_of(delivery), datetime):
+        headers[DEADLINE_HEADER] = deadline.isoformat()
+    return Outgoing(
+        route=Route("", topology.requests if tier is None else topology.retry_queue(tier)),
+        body=delivery.body,
+        content_type=delivery.content_type,
+        content_encoding=delivery.content_encoding,
+        correlation_id=delivery.correlation_id,
+        timestamp=delivery.timestamp,
+        type=delivery.type,
+        headers=headers,
+        message_id=delivery.message_id,
+        reply_to=delivery.reply_to,
+        app_id=delivery.app_id,
+        priority=delivery.priority,
+    )
+
+
+def _without_deaths(headers: dict[str, object]) -> dict[str, object]:
+    # The broker drops a message as a cycle that its own record says was in a queue before.
+    return {
+        name: value
+        for name, value in headers.items()
+        if name != "x-death" and not name.startswith(("x-first-death-", "x-last-death-"))
+    }
+
+
 def undelivered_message(reply: Outgoing, topology: Topology) -> Outgoing:
     """Address a reply that the broker returned to the queue where an operator finds it."""
     headers = {**(reply.headers or {}), "x-original-reply-to": reply.route.routing_key}
@@ -51,11 +87,11 @@ def dead_message(
     them; as properties they would be mistaken for those of this publish.
     """
     headers: dict[str, object] = {
-        **delivery.headers,
+        **_without_deaths(without_history(delivery.headers)),
         "x-error-code": str(result.error.code),
         "x-error-message": result.error.message[:_HEADER_LIMIT],
-        "x-attempts": result.attempts,
-        "x-first-seen": _first_seen(delivery, now),
+        ATTEMPTS: result.attempts,
+        FIRST_SEEN: rfc3339(history_of(delivery, now).first_seen),
         "x-request-id": identity.request_id,
     }
     if delivery.reply_to:
@@ -81,7 +117,7 @@ def defect_message(
     headers: dict[str, object] = {
         "x-error-code": str(ErrorCode.INTERNAL),
         "x-error-message": "The worker failed to settle this request. Look for its request_id in the log.",
-        "x-first-seen": rfc3339(now),
+        FIRST_SEEN: rfc3339(history_of(delivery, now).first_seen),
         "x-request-id": identity.request_id,
     }
     if isinstance(outcome, Submitted):
@@ -94,9 +130,3 @@ def defect_message(
         timestamp=now,
         headers=headers,
     )
-
-
-def _first_seen(delivery: Delivery, now: datetime) -> str:
-    # From its header, where an earlier worker saw it before.
-    seen = delivery.headers.get("x-first-seen")
-    return seen if isinstance(seen, str) else rfc3339(now)

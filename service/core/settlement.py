@@ -8,6 +8,7 @@ from datetime import datetime
 
 from service.core.call import Answer
 from service.core.contract import FieldProblem
+from service.core.history import History
 from service.core.instant import rfc3339
 from service.core.outcome import (
     BlockedOut,
@@ -19,12 +20,16 @@ from service.core.outcome import (
     Interrupted,
     Invalid,
     Malformed,
+    Postponed,
     RateLimited,
     Rejected,
+    Repeated,
     Submitted,
     Unavailable,
+    Withdrawn,
 )
 from service.core.result import Charged, ErrorCode, FailedResult, ResultError, SubmittedResult
+from service.core.topology import RetryTier
 
 _MANY_FIELDS = 3
 
@@ -48,7 +53,18 @@ class HandBack:
     """Publish nothing and give the message back to its queue: another worker, or a later run, takes it."""
 
 
-Settlement = ReplyThenAck | ReplyDeadLetterThenAck | HandBack
+@dataclass(frozen=True, slots=True)
+class MoveThenAck:
+    """Publish the message anew, with its history, to the wait queue of `tier` or at the end of its own queue; then ack.
+
+    Unlike handing back, this does not count towards the delivery limit.
+    """
+
+    tier: RetryTier | None
+    history: History
+
+
+Settlement = ReplyThenAck | ReplyDeadLetterThenAck | HandBack | MoveThenAck
 
 
 def settle(handled: Handled, request_id: str, now: datetime) -> Settlement:
@@ -66,8 +82,22 @@ def settle(handled: Handled, request_id: str, now: datetime) -> Settlement:
                 warnings=handled.warnings,
             )
             return ReplyThenAck(submitted)
+        case Repeated(earlier=earlier):
+            repeated = SubmittedResult(
+                request_id=request_id,
+                task_id=earlier.task_id,
+                model=earlier.model,
+                attempts=earlier.attempts,
+                submitted_at=earlier.at.replace(microsecond=0),
+                warnings=handled.warnings,
+            )
+            return ReplyThenAck(repeated)
         case Interrupted():
             return HandBack()
+        case Withdrawn(history=history):
+            return MoveThenAck(None, history)
+        case Postponed(tier=tier, history=history):
+            return MoveThenAck(tier, history)
         case failure:
             failed = FailedResult(
                 request_id=request_id,

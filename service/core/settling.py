@@ -4,14 +4,18 @@ from collections import deque
 from dataclasses import dataclass
 
 from service.core.delivery import Identity
+from service.core.history import History, history_of
 from service.core.memory import Address, Answered
 from service.core.outcome import Outcome
 from service.core.outgoing import PublishVerdict
 from service.core.ports import Clock, Incoming, Publisher
-from service.core.replies import dead_message, defect_message, reply_message, undelivered_message
+from service.core.replies import dead_message, defect_message, moved_message, reply_message, undelivered_message
 from service.core.result import FailedResult, Result
-from service.core.settlement import HandBack, ReplyDeadLetterThenAck, ReplyThenAck
-from service.core.topology import Topology
+from service.core.settlement import HandBack, MoveThenAck, ReplyDeadLetterThenAck, ReplyThenAck
+from service.core.topology import DELIVERY_LIMIT, RetryTier, Topology
+
+_OFTEN = DELIVERY_LIMIT // 2
+"""From this many deliveries on, a message is not handed back but published anew: the broker counts the one alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +48,9 @@ class Settler:
         match answered.settlement:
             case HandBack():
                 await self._hand_back(copies)
+                return False
+            case MoveThenAck():
+                await self._move(answered.settlement, answered, copies)
                 return False
             case ReplyThenAck(result=result) | ReplyDeadLetterThenAck(result=result):
                 return await self._reply_and_ack(result, answered, copies)
@@ -88,8 +95,25 @@ class Settler:
         await self._publisher.keep(undelivered_message(message, self._topology))
         return True
 
-    @staticmethod
-    async def _hand_back(copies: deque[Copy]) -> None:
+    async def _move(self, settlement: MoveThenAck, answered: Answered, copies: deque[Copy]) -> None:
         while copies:
-            await copies[0].incoming.hand_back()
+            copy = copies[0]
+            # Copies with one address want one answer; one of them comes back for all.
+            if copy.address not in answered.told:
+                await self._publish_anew(copy, settlement.tier, settlement.history)
+                answered.told.add(copy.address)
+            await copy.incoming.ack()
+            copies.popleft()
+
+    async def _publish_anew(self, copy: Copy, tier: RetryTier | None, history: History) -> None:
+        await self._publisher.keep(moved_message(copy.incoming.delivery, tier, history, self._topology))
+
+    async def _hand_back(self, copies: deque[Copy]) -> None:
+        while copies:
+            copy = copies[0]
+            if copy.incoming.delivery.delivery_count < _OFTEN:
+                await copy.incoming.hand_back()
+            else:
+                await self._publish_anew(copy, None, history_of(copy.incoming.delivery, self._clock.now()))
+                await copy.incoming.ack()
             copies.popleft()

@@ -1,0 +1,87 @@
+"""One call under a claim: its intent is on record before its first byte leaves, its result before it is published."""
+
+import math
+from dataclasses import dataclass
+from datetime import datetime
+
+from service.core.bookkeeping import Bookkeeping
+from service.core.call import Accepted, Call, CallResult, Uncertain
+from service.core.endpoint_health import EndpointHealth
+from service.core.facts import CallEnded, CallPrevented
+from service.core.ledger import Claimed, DoubtRecord, Found, Known, LedgerUnavailable, Permit, Running, SubmittedRecord
+from service.core.ports import Admission, Clock, Endpoint, Observer
+
+
+@dataclass(frozen=True, slots=True)
+class TooLate:
+    """The deadline passed before the call could start."""
+
+
+Unmade = Known | Running | TooLate
+Made = CallResult | Unmade
+
+
+@dataclass(frozen=True, slots=True)
+class PaidCall:
+    """Makes single calls. `resend`: the operator lets a request in doubt be called again."""
+
+    endpoint: Endpoint
+    books: Bookkeeping
+    admission: Admission
+    health: EndpointHealth
+    clock: Clock
+    observer: Observer
+    resend: bool
+
+    async def make(self, call: Call, attempt: int, deadline: datetime | None) -> Made:
+        """Make the `attempt`-th call for a request, counted over all its deliveries, unless something forbids it.
+
+        Raises:
+            Draining: the worker stops.
+            GateClosed: the endpoint takes no calls for now.
+            HeldTooLong: broker or ledger stayed away.
+        """
+        while True:
+            async with self.admission.slot():
+                try:
+                    unmade = await self._claim(call, attempt, deadline)
+                except LedgerUnavailable:
+                    # The gate is closed now; it is waited at without holding the slot.
+                    continue
+                if unmade is not None:
+                    return unmade
+                result = await self._submit(call, attempt)
+            await self.books.note(call.request_id, self._known(call, result, attempt))
+            return result
+
+    async def _claim(self, call: Call, attempt: int, deadline: datetime | None) -> Unmade | None:
+        """Claim the call; None where it may be made."""
+        if self._time_left(deadline) <= 0:
+            # What was accepted in time is told, even late.
+            return self._kept(call, await self.books.find(call.request_id)) or TooLate()
+        claim = await self.books.claim(call.request_id, attempt, Permit(self.resend, call.replay))
+        return None if isinstance(claim, Claimed) else self._kept(call, claim)
+
+    def _kept(self, call: Call, found: Found) -> Found:
+        if isinstance(found, SubmittedRecord | DoubtRecord):
+            self.observer.notify(CallPrevented(call.request_id, in_doubt=isinstance(found, DoubtRecord)))
+        return found
+
+    async def _submit(self, call: Call, attempt: int) -> CallResult:
+        epoch = self.health.epoch
+        started = self.clock.monotonic()
+        result = self.health.judge(await self.endpoint.submit(call), epoch)
+        self.observer.notify(CallEnded(call.request_id, result, self.clock.monotonic() - started, attempt))
+        return result
+
+    def _known(self, call: Call, result: CallResult, attempt: int) -> Known | None:
+        match result:
+            case Accepted(task_id=task_id):
+                return SubmittedRecord(task_id, call.request.model, attempt, self.clock.now())
+            case Uncertain(answer=answer):
+                return DoubtRecord(answer, attempt)
+            case _:
+                return None
+
+    def _time_left(self, deadline: datetime | None) -> float:
+        return math.inf if deadline is None else (deadline - self.clock.now()).total_seconds()

@@ -1,0 +1,87 @@
+"""Stops consumption while the gate is closed, and tries with single messages whether it may open (spec section 3)."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import NoReturn
+
+from service.core.facts import Probing
+from service.core.gate import Gate
+from service.core.ports import Consumption, Incoming, Observer
+
+
+@dataclass(frozen=True, slots=True)
+class ProbePolicy:
+    """The first wait before a probe, and the longest; it doubles from probe to probe. Seconds."""
+
+    first: float = 5.0
+    cap: float = 300.0
+
+
+class Pausing:
+    """Consumption follows the gate. `try_one` works on one message until it is settled."""
+
+    def __init__(
+        self,
+        gate: Gate,
+        consumption: Consumption,
+        try_one: Callable[[Incoming], Awaitable[None]],
+        policy: ProbePolicy,
+        observer: Observer,
+    ) -> None:
+        self._gate = gate
+        self._consumption = consumption
+        self._try_one = try_one
+        self._policy = policy
+        self._observer = observer
+        self._hurry = asyncio.Event()
+
+    def hurry(self) -> None:
+        """Probe at once and begin with short waits again: something changed, such as the key."""
+        self._hurry.set()
+
+    async def run(self) -> NoReturn:
+        """Pause and resume until cancelled."""
+        while True:
+            while not self._gate.closed:
+                await self._gate.change()
+            await self._consumption.pause()
+            await self._until_open()
+            await self._consumption.resume()
+
+    async def _until_open(self) -> None:
+        wait = self._policy.first
+        while self._gate.closed:
+            if not self._gate.wants_probe:
+                await self._gate.change()
+                continue
+            hurried = await self._rest(wait)
+            if hurried:
+                wait = self._policy.first
+            if await self._probe(wait):
+                wait = min(self._policy.cap, wait * 2)
+
+    async def _rest(self, seconds: float) -> bool:
+        """Wait before the next probe; tell whether somebody hurried."""
+        waits = {asyncio.ensure_future(self._hurry.wait()), asyncio.ensure_future(self._gate.change())}
+        try:
+            await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for each in waits:
+                each.cancel()
+        hurried = self._hurry.is_set()
+        self._hurry.clear()
+        return hurried
+
+    async def _probe(self, wait: float) -> bool:
+        """Let one message through, unless the gate changed meanwhile; tell whether it led to a call."""
+        incoming = await self._consumption.take_one() if self._gate.wants_probe else None
+        if incoming is None:
+            return False
+        self._observer.notify(Probing(incoming.delivery.message_id or "", min(self._policy.cap, wait * 2)))
+        self._gate.begin_probe()
+        try:
+            await self._try_one(incoming)
+        finally:
+            called = self._gate.end_probe()
+        return called

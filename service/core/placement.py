@@ -1,0 +1,61 @@
+"""What it came to that a request was placed with the endpoint: the answer of the first retry tier."""
+
+from dataclasses import dataclass
+
+from service.core.call import CallResult
+from service.core.ledger import Known
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The first tier is through: `result` is that of the last of `attempts` calls.
+
+    `doubt` tells that an earlier call was `Uncertain` and was sent again (`OnUncertain.RESEND`): whatever
+    `result` says, that earlier call may have been paid for.
+    """
+
+    result: CallResult
+    attempts: int
+    doubt: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class DeadlinePassed:
+    """The deadline passed before a further call could start. Earlier calls were safe failures."""
+
+    attempts: int
+
+
+@dataclass(frozen=True, slots=True)
+class GivenBack:
+    """The worker drains, or waited too long for a broker or ledger: no further call was started.
+
+    Earlier calls were safe failures.
+    """
+
+    attempts: int
+
+
+@dataclass(frozen=True, slots=True)
+class Withheld:
+    """No call may start for now. Earlier calls were safe failures, unless there is a `doubt` as in `Finished`."""
+
+    attempts: int
+    doubt: bool
+
+
+@dataclass(frozen=True, slots=True)
+class AlreadyKnown:
+    """The ledger knows what an earlier call came to, or that it is in doubt: no call was made here."""
+
+    known: Known
+
+
+@dataclass(frozen=True, slots=True)
+class RunningElsewhere:
+    """A call for this request may be under way elsewhere, for `seconds` more: no call was made here."""
+
+    seconds: float
+
+
+Placed = Finished | DeadlinePassed | GivenBack | Withheld | AlreadyKnown | RunningElsewhere
