@@ -2,12 +2,14 @@
 
 import asyncio
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Self
 from urllib.parse import quote
 
 import httpx
 
+from service.adapters.api_key import KeySource
 from service.adapters.bounded_body import read_body
 from service.adapters.call_failure import failed_call
 from service.adapters.client_pool import ClientPool
@@ -37,15 +39,19 @@ class HttpxEndpoint:
     stay open between calls until the context ends, or for `settings.keepalive`: a request that meets a connection
     which the server is closing ends as uncertain.
 
+    Each call takes its key from `key`; without one, from a source of its own, which no log line masks by itself.
+
     Raises:
         EndpointConfigurationError: base URL or CA file cannot be used.
     """
 
-    def __init__(self, settings: EndpointSettings, max_connections: int, clock: Clock) -> None:
+    def __init__(
+        self, settings: EndpointSettings, max_connections: int, clock: Clock, key: KeySource | None = None
+    ) -> None:
         self._settings = settings
         self._clock = clock
         self._url = endpoint_url(settings.base_url, ENDPOINT_PATH)
-        self._secret = settings.api_key.get_secret_value()
+        self._key = key or KeySource(settings)
         self._tls = tls_context(settings.ca_file)
         self._clients = ClientPool(self._build_client, max_connections, settings.keepalive)
 
@@ -64,26 +70,32 @@ class HttpxEndpoint:
 
     async def submit(self, call: Call) -> CallResult:
         """Send one call, once. Every failure comes back as a value; only cancellation is raised."""
-        sent, arrived = SendPhase(), _Arrived()
+        key, sent, arrived = self._key.current(), SendPhase(), _Arrived()
         try:
             async with asyncio.timeout(self._settings.timeout):
-                await self._exchange(call, sent, arrived)
+                await self._exchange(call, key, sent, arrived)
         except Exception as error:  # noqa: BLE001 - whatever happens must become an answer to "was it sent?"
             if arrived.response is None:
-                return failed_call(error, sent.phase, secret=self._secret)
+                return failed_call(error, sent.phase, secret=key)
         finally:
             await sent.abandon()
         response = arrived.response
         assert response is not None  # without an exception there is one
-        return classify(response.status_code, response.headers, arrived.body, self._clock.now(), secret=self._secret)
+        # `secret` is the key that this call sent. One before it can only be repeated by a server that kept it.
+        body = _without(self._key.earlier, arrived.body)
+        return classify(response.status_code, response.headers, body, self._clock.now(), secret=key)
 
-    async def _exchange(self, call: Call, sent: SendPhase, arrived: _Arrived) -> None:
+    async def _exchange(self, call: Call, key: str, sent: SendPhase, arrived: _Arrived) -> None:
         async with self._clients.client() as client:
             request = client.build_request(
                 "POST",
                 self._url,
                 content=json.dumps(call.request.payload(self._settings.size_separator)),
-                headers={**call.trace, "Idempotency-Key": idempotency_key(call.request_id)},
+                headers={
+                    **call.trace,
+                    "Authorization": f"Bearer {key}",
+                    "Idempotency-Key": idempotency_key(call.request_id),
+                },
                 extensions={"trace": sent.observe},
             )
             sent.handed_over()
@@ -100,13 +112,18 @@ class HttpxEndpoint:
             # The limit for the whole call stands in for read and write timeouts, which restart at every byte.
             httpx.Timeout(None, connect=self._settings.connect_timeout),
             {
-                "Authorization": f"Bearer {self._secret}",
                 "Accept": "application/json",
                 "Accept-Encoding": "identity",
                 "Content-Type": "application/json",
                 "User-Agent": "videogen-worker",
             },
         )
+
+
+def _without(secrets: Iterable[str], body: bytes | None) -> bytes | None:
+    for secret in secrets if body else ():
+        body = body and body.replace(secret.encode(), b"[redacted]")
+    return body
 
 
 def idempotency_key(request_id: str) -> str:

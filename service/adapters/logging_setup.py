@@ -7,24 +7,28 @@ from typing import TextIO
 import structlog
 
 from service.adapters.logs import ROOT
-from service.adapters.redaction import redact, traceback_without_messages
+from service.adapters.redaction import Secrets, redact, traceback_without_messages
 from service.settings import LogFormat, Settings, secret_texts
 
 
-def configure_logging(settings: Settings, stream: TextIO | None = None) -> None:
+def configure_logging(settings: Settings, stream: TextIO | None = None) -> Secrets:
     """Send the lines of this process, the libraries' included, to one stream in one format.
 
     Args:
         settings: level and format, and the secrets that are masked wherever they turn up.
         stream: where to write; None takes standard error, because standard output belongs to command results.
+
+    Returns:
+        What is masked, so that a secret which turns up later can be added.
     """
+    secrets = Secrets(secret_texts(settings))
     stream = stream or sys.stderr
     handler = logging.StreamHandler(stream)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             processors=[
                 structlog.processors.ExceptionRenderer(lambda info: traceback_without_messages(info[1])),
-                redact(secret_texts(settings)),
+                redact(secrets),
                 structlog.stdlib.add_logger_name,
                 structlog.stdlib.add_log_level,
                 structlog.processors.TimeStamper(fmt="iso", utc=True),
@@ -47,6 +51,7 @@ def configure_logging(settings: Settings, stream: TextIO | None = None) -> None:
         logger_factory=structlog.stdlib.LoggerFactory(),
         wrapper_class=structlog.stdlib.BoundLogger,
     )
+    return secrets
 
 
 def _renderer(log_format: LogFormat, *, colors: bool) -> structlog.typing.Processor:

@@ -17,15 +17,37 @@ _NEVER_SECRET = frozenset({"task_id", "request_id", "correlation_id"})
 _BYTES_LITERAL = r"""\bb(?:'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")"""
 
 
-def redact(secrets: Iterable[str]) -> Processor:
+class Secrets:
+    """The texts to mask; more can be learned while the process runs. Those of less than 8 characters are left out."""
+
+    def __init__(self, texts: Iterable[str] = ()) -> None:
+        self._texts = {text for text in texts if len(text) >= _SHORTEST_SECRET}
+        self._compile()
+
+    @property
+    def pattern(self) -> re.Pattern[str]:
+        """Whatever is to be masked: the secrets, and bytes literals."""
+        return self._pattern
+
+    def learn(self, text: str) -> None:
+        """Mask one more text from now on."""
+        if len(text) >= _SHORTEST_SECRET:
+            self._texts.add(text)
+            self._compile()
+
+    def _compile(self) -> None:
+        longest_first = sorted(self._texts, key=len, reverse=True)
+        self._pattern = re.compile("|".join([*map(re.escape, longest_first), _BYTES_LITERAL]))
+
+
+def redact(secrets: Secrets) -> Processor:
     """Make a structlog processor that masks `secrets` and bytes literals in the values of an event.
 
-    This is the second line of defence: no fact holds a secret. Secrets of less than 8 characters are left to the first.
+    This is the second line of defence: no fact holds a secret. What `secrets` leaves out is left to the first.
     """
-    longest_first = sorted({secret for secret in secrets if len(secret) >= _SHORTEST_SECRET}, key=len, reverse=True)
-    pattern = re.compile("|".join([*map(re.escape, longest_first), _BYTES_LITERAL]))
 
     def processor(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+        pattern = secrets.pattern
         kept = _NEVER_SECRET | {"event"} if event.get("_from_structlog") else frozenset[str]()
         return {
             key: value if key.startswith("_") or key in kept else _clean(value, pattern) for key, value in event.items()

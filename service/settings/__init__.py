@@ -15,6 +15,7 @@ from service.settings.groups import (
 )
 from service.settings.loading import SettingsError, load_broker_settings, load_settings
 from service.settings.masking import MASK, masked_url, secret_texts
+from service.settings.secret_file import SecretFileError, read_api_key
 from service.settings.value_types import ENDPOINT_PATH, NO_LEDGER, SQLITE_SCHEME
 
 __all__ = [
@@ -30,6 +31,7 @@ __all__ = [
     "LogLevel",
     "LogSettings",
     "RetrySettings",
+    "SecretFileError",
     "Settings",
     "SettingsError",
     "Synchronous",
@@ -37,5 +39,6 @@ __all__ = [
     "load_broker_settings",
     "load_settings",
     "masked_url",
+    "read_api_key",
     "secret_texts",
 ]

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated
 
 from pydantic import BaseModel, ByteSize, ConfigDict, Field, FilePath, SecretStr
@@ -67,6 +68,8 @@ class EndpointSettings(_Group):
 
     base_url: BaseUrl = Field(description="where the endpoint is, such as https://api.example.com")
     api_key: ApiKey = Field(description="the key that the endpoint's operator issued")
+    # Filled in by `loading` for a key in a secret file, too.
+    api_key_file: Path | None = Field(None, description="the file that the key stands in; read again when it changes")
     timeout: Duration = Field(30.0, description="longest time for one call, connecting included")
     connect_timeout: Duration = Field(5.0, description="longest wait for a connection, within `timeout`")
     # Below the 5 s after which common servers drop an idle connection.
@@ -191,3 +194,13 @@ class Settings(_Group):
     def topology(self) -> Topology:
         """The broker objects that these settings ask for."""
         return Topology(self.broker.prefix, self.retry.tiers, timedelta(seconds=self.broker.dead_ttl))
+
+    @property
+    def longest_hold(self) -> float:
+        """Seconds for which one delivery can stay unsettled; the wait for a free slot comes on top.
+
+        The first tier, a last call begun at its end, one patience for a ledger and one for a broker that went away, one
+        confirm and one ledger record.
+        """
+        waiting = self.retry.budget + 2 * self.worker.patience
+        return waiting + self.endpoint.timeout + self.broker.publish_timeout + self.ledger.timeout

@@ -20,6 +20,8 @@ def masked_url(url: str) -> str:
 
 
 def secret_texts(settings: Settings) -> tuple[str, ...]:
-    """List what must not appear in a log: the key, and the broker's password as written and decoded."""
-    password = urlsplit(settings.broker.url.get_secret_value()).password or ""
-    return tuple({settings.endpoint.api_key.get_secret_value(), password, unquote(password)} - {""})
+    """List what must not appear in a log: the key, and the passwords of all URLs as written and decoded."""
+    urls = (settings.broker.url, settings.broker.management_url, settings.ledger.url)
+    passwords = {urlsplit(url.get_secret_value()).password or "" for url in urls if url is not None}
+    decoded = {unquote(password) for password in passwords}
+    return tuple({settings.endpoint.api_key.get_secret_value(), *passwords, *decoded} - {""})

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import get_args
+from typing import Any, get_args
 
 from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
@@ -27,12 +27,17 @@ class Name:
     @property
     def secret(self) -> bool:
         """Whether its value must never be shown."""
-        return self.field.annotation is SecretStr or SecretStr in get_args(self.field.annotation)
+        return _holds_secret(self.field.annotation)
 
     @property
     def file_variant(self) -> str:
-        """The name that gives a file to read the secret from."""
+        """The name that gives a file to read the secret from; a setting too where the file is read again later."""
         return f"{self.full}_FILE"
+
+
+def _holds_secret(annotation: Any) -> bool:  # noqa: ANN401 - an annotation can be any object
+    # pydantic takes `Annotated` off the outside alone: in `ManagementUrl | None` it is still there.
+    return annotation is SecretStr or any(_holds_secret(part) for part in get_args(annotation))
 
 
 def full_name(path: tuple[str, ...]) -> str:
@@ -52,7 +57,7 @@ def _names() -> Iterator[Name]:
 
 NAMES = {name.full: name for name in _names()}
 FILE_VARIANTS = {name.file_variant: name for name in NAMES.values() if name.secret}
-KNOWN = (*NAMES, *FILE_VARIANTS, SECRETS_DIR)
+KNOWN = tuple(dict.fromkeys((*NAMES, *FILE_VARIANTS, SECRETS_DIR)))
 
 
 def suggestion(unknown: str) -> str | None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from service.settings.durations import format_duration
 from service.settings.groups import Settings
 from service.settings.names import full_name
+from service.settings.value_types import NO_LEDGER
 
 _BROKER_URL = full_name(("broker", "url"))
 _CERT_FILE = full_name(("broker", "cert_file"))
@@ -13,12 +14,20 @@ _KEY_FILE = full_name(("broker", "key_file"))
 _CA_FILE = full_name(("broker", "ca_file"))
 _PUBLISH_TIMEOUT = full_name(("broker", "publish_timeout"))
 _CONSUMER_TIMEOUT = full_name(("broker", "consumer_timeout"))
+_DEAD_TTL = full_name(("broker", "dead_ttl"))
 _TIMEOUT = full_name(("endpoint", "timeout"))
 _CONNECT_TIMEOUT = full_name(("endpoint", "connect_timeout"))
 _DRAIN_TIMEOUT = full_name(("worker", "drain_timeout"))
+_PATIENCE = full_name(("worker", "patience"))
+_PROBE_FIRST = full_name(("worker", "probe_first"))
+_PROBE_CAP = full_name(("worker", "probe_cap"))
 _BASE = full_name(("retry", "base"))
 _CAP = full_name(("retry", "cap"))
 _BUDGET = full_name(("retry", "budget"))
+_MAX_AGE = full_name(("retry", "max_age"))
+_TIERS = full_name(("retry", "tiers"))
+_RETENTION = full_name(("ledger", "retention"))
+_LEDGER_TIMEOUT = full_name(("ledger", "timeout"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +41,11 @@ class BrokenRelation:
 def broken_relations(settings: Settings) -> Iterator[BrokenRelation]:
     """Tell every relation that does not hold."""
     yield from _drain(settings)
-    yield from _call_and_reply(settings)
+    yield from _hold(settings)
     yield from _connect(settings)
     yield from _backoff(settings)
+    yield from _probes(settings)
+    yield from _retention(settings)
     yield from _certificates(settings)
 
 
@@ -48,18 +59,23 @@ def _drain(settings: Settings) -> Iterator[BrokenRelation]:
         )
 
 
-def _call_and_reply(settings: Settings) -> Iterator[BrokenRelation]:
-    # What a request does for itself. Waiting for a free slot and for a broker that is away come on top, unbounded.
-    endpoint, broker, budget = settings.endpoint, settings.broker, settings.retry.budget
-    longest = budget + endpoint.timeout + broker.publish_timeout
-    if longest >= broker.consumer_timeout:
-        yield BrokenRelation(
-            (_CONSUMER_TIMEOUT, _BUDGET, _TIMEOUT, _PUBLISH_TIMEOUT),
-            f"{_set(_CONSUMER_TIMEOUT, broker.consumer_timeout)} is not longer than the calls and the reply of one "
-            f"request may take: {_set(_BUDGET, budget)} plus {_set(_TIMEOUT, endpoint.timeout)} plus "
-            f"{_set(_PUBLISH_TIMEOUT, broker.publish_timeout)}; "
-            f"raise it at the broker and here to more than {format_duration(longest)}, or lower the others",
-        )
+def _hold(settings: Settings) -> Iterator[BrokenRelation]:
+    longest, limit = settings.longest_hold, settings.broker.consumer_timeout
+    if longest < limit:
+        return
+    parts = {
+        _BUDGET: settings.retry.budget,
+        _TIMEOUT: settings.endpoint.timeout,
+        _PATIENCE: settings.worker.patience,
+        _PUBLISH_TIMEOUT: settings.broker.publish_timeout,
+        _LEDGER_TIMEOUT: settings.ledger.timeout,
+    }
+    added = " plus ".join(f"{'twice ' * (name == _PATIENCE)}{_set(name, value)}" for name, value in parts.items())
+    yield BrokenRelation(
+        (_CONSUMER_TIMEOUT, *parts),
+        f"{_set(_CONSUMER_TIMEOUT, limit)} is not longer than one request may be held: {added}; "
+        f"raise it at the broker and here to more than {format_duration(longest)}, or lower the others",
+    )
 
 
 def _connect(settings: Settings) -> Iterator[BrokenRelation]:
@@ -74,6 +90,36 @@ def _backoff(settings: Settings) -> Iterator[BrokenRelation]:
         yield _not_above(_BASE, retry.base, _CAP, retry.cap)
     if retry.base > retry.budget:
         yield _not_above(_BASE, retry.base, _BUDGET, retry.budget)
+    if retry.budget > retry.max_age:
+        yield _not_above(_BUDGET, retry.budget, _MAX_AGE, retry.max_age)
+
+
+def _probes(settings: Settings) -> Iterator[BrokenRelation]:
+    worker = settings.worker
+    if worker.probe_first > worker.probe_cap:
+        yield _not_above(_PROBE_FIRST, worker.probe_first, _PROBE_CAP, worker.probe_cap)
+
+
+def _retention(settings: Settings) -> Iterator[BrokenRelation]:
+    if settings.ledger.url.get_secret_value() == NO_LEDGER:
+        return
+    kept, retry = settings.ledger.retention, settings.retry
+    waiting = retry.max_age + max(tier.wait.total_seconds() for tier in retry.tiers)
+    if kept < waiting:
+        yield BrokenRelation(
+            (_RETENTION, _MAX_AGE, _TIERS),
+            f"{_set(_RETENTION, kept)} is shorter than a request may wait to be called again, "
+            f"{_set(_MAX_AGE, retry.max_age)} plus the longest of {_TIERS}, "
+            "so one could be forgotten and paid for twice; "
+            f"raise the first to at least {format_duration(waiting)}, or lower the others",
+        )
+    if kept < settings.broker.dead_ttl:
+        yield BrokenRelation(
+            (_RETENTION, _DEAD_TTL),
+            f"{_set(_RETENTION, kept)} is shorter than {_set(_DEAD_TTL, settings.broker.dead_ttl)}, "
+            "so a failed request could be replayed after it was forgotten, and paid for twice; "
+            "raise the first or lower the second",
+        )
 
 
 def _certificates(settings: Settings) -> Iterator[BrokenRelation]:

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pydantic_settings import BaseSettings, DotEnvSettingsSource
@@ -17,6 +17,7 @@ from service.settings.names import (
     Name,
     suggestion,
 )
+from service.settings.secret_file import SecretFileError, read_secret
 
 DEFAULT_SECRETS_DIR = Path("/run/secrets")
 
@@ -25,10 +26,11 @@ _SERVICE_HOST = "_SERVICE_HOST"
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """A value as it was written, and where."""
+    """A value as it was written, and where; `file` is the secret file that it was read from."""
 
     text: str
     origin: str
+    file: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +61,10 @@ def gather(environ: Mapping[str, str], dotenv: Path, start: str = PREFIX) -> Gat
     for name, value in given.items():
         if not name.startswith(start):
             continue
-        if name in NAMES:
-            gathered.values[name] = value
-        elif name in FILE_VARIANTS:
+        if name in FILE_VARIANTS:
             _read_variant(FILE_VARIANTS[name], value, given, gathered)
+        elif name in NAMES:
+            _keep(NAMES[name], value, gathered)
         elif name not in KNOWN and name not in links and not name.startswith(TEST_PREFIX):
             gathered.problems.append(_unknown(name, value.origin))
     return gathered
@@ -101,7 +103,17 @@ def _from_secret_files(directory: Given | None, start: str, problems: list[Probl
             )
         return {}
     texts = {file: _read_secret(file, file.name.upper(), str(file), problems) for file in sorted(files)}
-    return {name: given for file, text in texts.items() for name, given in _own({file.name: text}, str(file)).items()}
+    return {
+        name: replace(given, file=file)
+        for file, text in texts.items()
+        for name, given in _own({file.name: text}, str(file)).items()
+    }
+
+
+def _keep(name: Name, given: Given, gathered: Gathered) -> None:
+    gathered.values[name.full] = given
+    if given.file is not None and name.file_variant in NAMES:
+        gathered.values[name.file_variant] = Given(str(given.file), given.origin)
 
 
 def _read_variant(name: Name, path: Given, given: Mapping[str, Given], gathered: Gathered) -> None:
@@ -112,16 +124,16 @@ def _read_variant(name: Name, path: Given, given: Mapping[str, Given], gathered:
         return
     secret = _read_secret(Path(path.text), name.full, shown, gathered.problems)
     if secret:
-        gathered.values[name.full] = Given(secret, path.text)
+        _keep(name, Given(secret, path.text, Path(path.text)), gathered)
     elif secret is not None:
         gathered.problems.append(Problem(name.full, f"{shown}: the file is empty; write the value into it"))
 
 
 def _read_secret(file: Path, name: str, shown: str, problems: list[Problem]) -> str | None:
     try:
-        return file.read_text(encoding="utf-8").rstrip("\r\n")
-    except (OSError, UnicodeDecodeError) as error:
-        problems.append(Problem(name, f"{shown}: {_why(error)}; name a UTF-8 file that the worker may read"))
+        return read_secret(file)
+    except SecretFileError as error:
+        problems.append(Problem(name, f"{shown}: {error}; name a UTF-8 file that the worker may read"))
         return None
 
 

@@ -24,6 +24,7 @@ SQLITE_SCHEME = "sqlite:///"
 NO_LEDGER = "none"
 
 _PREFIX = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+_REDIS_DATABASE = re.compile(r"/?|/[0-9]{1,5}")
 _SEPARATOR = re.compile(r"[^\s0-9]{1,3}")
 
 
@@ -62,18 +63,31 @@ def _broker_url(url: SecretStr) -> SecretStr:
 
 def _ledger_url(url: SecretStr) -> SecretStr:
     text = url.get_secret_value()
-    if text == NO_LEDGER:
-        return url
+    # As the libraries do, schemes are taken in lower case alone.
     if text.startswith(SQLITE_SCHEME):
-        if not text.removeprefix(SQLITE_SCHEME) or not text.isprintable():
-            raise ValueError(
-                "name a file after sqlite:///, such as sqlite:///videogen-ledger.db or sqlite:////data/ledger.db"
-            )
-        return url
-    if not text.startswith(("redis://", "rediss://")):
+        _check_sqlite(text.removeprefix(SQLITE_SCHEME))
+    elif text.startswith(("redis://", "rediss://")):
+        _check_redis(_split(text, ("redis", "rediss")))
+    elif text != NO_LEDGER:
         raise ValueError("use sqlite:///PATH for workers on one host, redis://HOST:PORT/NUMBER for many hosts, or none")
-    _split(text, ("redis", "rediss"))
     return url
+
+
+def _check_sqlite(path: str) -> None:
+    if not path.isprintable() or not path.strip("/") or path.endswith("/"):
+        raise ValueError(
+            "name a file after sqlite:///, such as sqlite:///videogen-ledger.db (in the working directory) "
+            "or sqlite:////data/ledger.db"
+        )
+    if path.startswith((":memory:", "file:")) or "?" in path or "#" in path:
+        raise ValueError("give a plain path after sqlite:///, without options; none is the ledger that keeps nothing")
+
+
+def _check_redis(parts: SplitResult) -> None:
+    if parts.query or parts.fragment:
+        raise ValueError("the URL must have no query or fragment; the wait for an answer is VIDEOGEN_LEDGER__TIMEOUT")
+    if not _REDIS_DATABASE.fullmatch(parts.path):
+        raise ValueError("the URL may end with the number of a database and nothing else, such as redis://HOST:6379/0")
 
 
 def _management_url(url: SecretStr) -> SecretStr:
@@ -95,8 +109,12 @@ def _base_url(url: str) -> str:
     return base
 
 
-def _api_key(key: SecretStr) -> SecretStr:
-    text = key.get_secret_value()
+def check_key(text: str) -> str:
+    """Check that a text can be the endpoint's key, and give it back.
+
+    Raises:
+        ValueError: it is empty, or no HTTP header can carry it. The message does not quote it.
+    """
     if not text:
         raise ValueError("the key is empty; give the key that the endpoint's operator issued")
     if not all("!" <= character <= "~" for character in text):
@@ -104,6 +122,11 @@ def _api_key(key: SecretStr) -> SecretStr:
             "the key holds a blank, a line break or a non-ASCII character, which no HTTP header can carry; "
             "give the bare key, without 'Bearer'"
         )
+    return text
+
+
+def _api_key(key: SecretStr) -> SecretStr:
+    check_key(key.get_secret_value())
     return key
 
 

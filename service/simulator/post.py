@@ -30,7 +30,8 @@ class Label(StrEnum):
 class Post:
     """A POST. `in_flight` counts the calls at its arrival, itself included; `peak` is the most so far.
 
-    `accepted`: a task was made, and so charged, whatever the answer said. `status` None: no answer left.
+    `accepted`: a task was made, and so charged, whatever the answer said. `could_be_accepted`: what its client must
+    reckon with, by the answer it got; always so while there is none. `status` None: no answer left.
     `body` is the parsed JSON, None where it could not be read.
     """
 
@@ -42,6 +43,7 @@ class Post:
     in_flight: int
     peak: int
     accepted: bool = False
+    could_be_accepted: bool = True
     task_id: str | None = None
     status: int | None = None
     label: Label = Label.PENDING
@@ -53,6 +55,7 @@ class Post:
             "time": self.at.isoformat(),
             "idempotency_key": self.idempotency_key,
             "accepted": self.accepted,
+            "could_be_accepted": self.could_be_accepted,
             "status": self.status,
             "label": self.label,
             "in_flight": self.in_flight,
@@ -61,6 +64,11 @@ class Post:
             "traceparent": self.traceparent,
             "body": self.body,
         }
+
+    @property
+    def answered(self) -> str:
+        """Status and label in two words: `503 broken`, `none cut`."""
+        return f"{self.status or 'none'} {self.label}"
 
 
 def label_for(reaction: Reaction) -> Label:

@@ -34,12 +34,20 @@ class Ending(StrEnum):
     WHOLE = "whole"
     HALF = "half"
     CLOSE = "close"
+    CLOSE_BEFORE = "close-before"
     RESET = "reset"
     RESET_BEFORE = "reset-before"
 
 
-SILENT_ENDINGS = frozenset({Ending.CLOSE, Ending.RESET, Ending.RESET_BEFORE})
+SILENT_ENDINGS = frozenset({Ending.CLOSE, Ending.CLOSE_BEFORE, Ending.RESET, Ending.RESET_BEFORE})
 """Endings without a single byte of answer."""
+
+_BEFORE = frozenset({Ending.CLOSE_BEFORE, Ending.RESET_BEFORE})
+_DOUBTFUL_STATUSES = frozenset({408, 502, 504, 520, 522, 524})
+# The upstream had answered, and the gateway could not read it (endpoint facts, "Error bodies").
+_DOUBTFUL_CODES = frozenset(
+    {"read_response_body_failed", "unmarshal_response_body_failed", "invalid_response", "RequestTimeOut"}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +87,7 @@ class Reaction:
     @property
     def accepts(self) -> bool:
         """Whether a task is made, and so charged. A lost answer does not undo it."""
-        if self.ending is Ending.RESET_BEFORE:
+        if self.ending in _BEFORE:
             return False
         return self.charged or not (self.is_error or self.content is Content.HTML)
 
@@ -92,6 +100,22 @@ class Reaction:
             and self.content in {Content.JSON, Content.BIG}
             and self.ending is Ending.WHOLE
         )
+
+    @property
+    def could_be_accepted(self) -> bool:
+        """Whether a client must reckon with a task, by what it gets to see; then a second POST is one too many.
+
+        The classes of spec section 3. In cases that depend on how a client reads a code, the answer is no.
+        """
+        if self.ending is not Ending.WHOLE:
+            return True
+        if self.code:
+            return self.code in _DOUBTFUL_CODES
+        if self.status < HTTPStatus.MULTIPLE_CHOICES:
+            return not self.is_error
+        if self.status == HTTPStatus.INTERNAL_SERVER_ERROR:
+            return self.content in {Content.HTML, Content.TRUNCATED}
+        return self.status in _DOUBTFUL_STATUSES
 
 
 ACCEPT = Reaction()

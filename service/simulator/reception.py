@@ -1,4 +1,4 @@
-"""Decides what meets a POST, in the order of the real endpoint: key, rate, form, fields, script, room."""
+"""Decides what meets a POST, in the order of the real endpoint: key, outage, rate, form, fields, script, room."""
 
 import hashlib
 import json
@@ -9,12 +9,12 @@ from math import ceil
 
 from service.core.catalogue import Catalogue
 from service.simulator.directives import DirectiveError, parse_prompt
-from service.simulator.mishaps import Mishaps
 from service.simulator.options import SimulatorOptions
 from service.simulator.rate_limit import TokenBucket
 from service.simulator.reaction import ACCEPT, Reaction
 from service.simulator.refusal import unauthorized, wrong_field, wrong_form
 from service.simulator.script import Script, ScriptPlaces
+from service.simulator.switches import Switches
 
 
 @dataclass(frozen=True)
@@ -59,22 +59,25 @@ class Reception:
     """Meets each POST with a reaction. `uniform` draws from [0, 1).
 
     Raises:
-        ValueError: the rate limit or the error rates make no sense.
+        ValueError: the rate limit makes no sense.
     """
 
-    def __init__(self, options: SimulatorOptions, catalogue: Catalogue, uniform: Callable[[], float]) -> None:
+    def __init__(
+        self, options: SimulatorOptions, switches: Switches, catalogue: Catalogue, uniform: Callable[[], float]
+    ) -> None:
         self._options = options
+        self._switches = switches
         self._catalogue = catalogue
         self._uniform = uniform
         self._bucket = None if options.rate_limit is None else TokenBucket(options.rate_limit, options.burst)
-        self._mishaps = Mishaps(options.error_rates)
         self._places = ScriptPlaces()
 
     def react(self, arrival: Arrival, *, running: int, now: float) -> Reaction:
         """Choose the reaction. `running` counts unfinished tasks, `now` is monotonic seconds."""
         try:
             return (
-                unauthorized(arrival.authorization, self._options.api_key)
+                unauthorized(arrival.authorization, self._switches.api_key)
+                or self._switches.outage
                 or self._too_fast(now)
                 or wrong_form(arrival.content_type, arrival.raw, arrival.body)
                 or self._meet_request(arrival, running)
@@ -97,7 +100,7 @@ class Reception:
     def _scripted_or_random(self, arrival: Arrival, script: Script | None) -> Reaction:
         if script is not None:
             return self._places.advance(arrival.identity, script)
-        return self._mishaps.draw(self._uniform()) or ACCEPT
+        return self._switches.mishaps.draw(self._uniform()) or ACCEPT
 
     def _too_fast(self, now: float) -> Reaction | None:
         wait = None if self._bucket is None else self._bucket.take(now)

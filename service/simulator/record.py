@@ -1,12 +1,18 @@
 """Remembers every POST, and lets tests wait for what they expect instead of sleeping."""
 
 import asyncio
-from collections import Counter, OrderedDict, defaultdict, deque
-from collections.abc import Callable
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import datetime
+from itertools import islice
 
+from service.simulator.per_request import PerRequest
 from service.simulator.post import Label, Post
+
+# What is listed by name in a summary stays short, however long the run.
+_NAMED = 100
+_ANSWERS = 20
 
 
 class Record:
@@ -15,7 +21,7 @@ class Record:
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._posts: OrderedDict[int, Post] = OrderedDict()
-        self._by_key: defaultdict[str, deque[int]] = defaultdict(deque)
+        self._per_request = PerRequest()
         self._waits: list[tuple[Callable[[Record], bool], asyncio.Future[None]]] = []
         self._last_sequence = 0
         self._in_flight = 0
@@ -35,7 +41,22 @@ class Record:
 
     def posts_for(self, request_id: str) -> tuple[Post, ...]:
         """All remembered POSTs with this `Idempotency-Key`."""
-        return tuple(self._posts[sequence] for sequence in self._by_key.get(request_id, ()))
+        return tuple(self._posts[sequence] for sequence in self._per_request.sequences(request_id))
+
+    def requests(self) -> Iterator[dict[str, object]]:
+        """Tell of each remembered request, oldest first, what became of its POSTs."""
+        return (self.request(key) for key in self._per_request)
+
+    def request(self, request_id: str) -> dict[str, object]:
+        """Tell what became of the POSTs of one request; `answers` are the last 20."""
+        posts = self.posts_for(request_id)
+        return {
+            "idempotency_key": request_id,
+            "posts": len(posts),
+            "accepted": sum(post.accepted for post in posts),
+            "called_again": self._per_request.called_again_of(request_id),
+            "answers": [post.answered for post in posts[-_ANSWERS:]],
+        }
 
     @property
     def count(self) -> int:
@@ -64,8 +85,7 @@ class Record:
         self._in_flight += 1
         self._peak = max(self._peak, self._in_flight)
         self._posts[sequence] = Post(sequence, at, key, traceparent, body, self._in_flight, self._peak)
-        if key is not None:
-            self._by_key[key].append(sequence)
+        self._per_request.arrive(key, sequence)
         if len(self._posts) > self._limit:
             self._forget_oldest()
         self._wake()
@@ -73,17 +93,19 @@ class Record:
 
     def accept(self, sequence: int, task_id: str) -> None:
         """Note that a task was made, and so charged, for this POST."""
-        if sequence in self._posts:
-            self._posts[sequence] = replace(self._posts[sequence], accepted=True, task_id=task_id)
+        if post := self._posts.get(sequence):
+            self._posts[sequence] = replace(post, accepted=True, task_id=task_id)
+            self._per_request.accept(post.idempotency_key)
         if sequence >= self._first_sequence:
             self._accepted += 1
         self._wake()
 
-    def end(self, sequence: int, status: int | None, label: Label) -> None:
+    def end(self, sequence: int, status: int | None, label: Label, *, could_be_accepted: bool) -> None:
         """Note that this POST is answered, or never will be: then `status` is None."""
         self._in_flight -= 1
-        if sequence in self._posts:
-            self._posts[sequence] = replace(self._posts[sequence], status=status, label=label)
+        if post := self._posts.get(sequence):
+            self._posts[sequence] = replace(post, status=status, label=label, could_be_accepted=could_be_accepted)
+            self._per_request.end(post.idempotency_key, could_be_accepted=could_be_accepted)
         if sequence >= self._first_sequence:
             self._labels[label] += 1
             self._statuses[status] += 1
@@ -92,12 +114,12 @@ class Record:
     def clear(self) -> None:
         """Forget all POSTs and counts. Calls in flight stay in flight; sequence numbers go on."""
         self._posts.clear()
-        self._by_key.clear()
+        self._per_request.clear()
         self._start_counts()
 
     def summary(self) -> dict[str, object]:
-        """Count what happened since the start or the last `clear`."""
-        charges = Counter(post.idempotency_key for post in self._posts.values() if post.accepted)
+        """Count what happened since the start or the last `clear`; at most 100 requests are named of each kind."""
+        paid_again, called_again = self._per_request.accepted_more_than_once, self._per_request.called_again
         pending = self.count - self._labels.total()
         return {
             "posts": self.count,
@@ -106,7 +128,14 @@ class Record:
             "peak_in_flight": self._peak,
             "labels": {label: self._labels[label] for label in Label} | {Label.PENDING: pending},
             "statuses": {str(status or "none"): times for status, times in self._statuses.items()},
-            "accepted_more_than_once": {key: times for key, times in charges.items() if key and times > 1},
+            "requests": {
+                "seen": len(self._per_request),
+                "accepted": self._per_request.accepted,
+                "accepted_more_than_once": len(paid_again),
+                "called_again": len(called_again),
+            },
+            "accepted_more_than_once": dict(islice(paid_again.items(), _NAMED)),
+            "called_again": dict(islice(called_again.items(), _NAMED)),
             "forgotten": self.count - len(self._posts),
         }
 
@@ -139,10 +168,5 @@ class Record:
                 future.set_result(None)
 
     def _forget_oldest(self) -> None:
-        sequence, post = self._posts.popitem(last=False)
-        if post.idempotency_key is None:
-            return
-        of_key = self._by_key[post.idempotency_key]
-        of_key.remove(sequence)
-        if not of_key:
-            del self._by_key[post.idempotency_key]
+        _, post = self._posts.popitem(last=False)
+        self._per_request.forget(post)

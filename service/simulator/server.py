@@ -11,12 +11,14 @@ from service.core.catalogue import Catalogue
 from service.simulator.answer import build_answer
 from service.simulator.control import Control
 from service.simulator.hold import Gate
+from service.simulator.mishaps import Mishaps
 from service.simulator.options import SimulatorOptions
 from service.simulator.post import Label, label_for
 from service.simulator.reaction import SILENT_ENDINGS, Reaction, Shape
 from service.simulator.reception import Arrival, Reception
 from service.simulator.record import Record
 from service.simulator.refusal import unauthorized
+from service.simulator.switches import Switches
 from service.simulator.tasks import Tasks
 from service.simulator.timing import Timing
 from service.simulator.wire import send
@@ -29,6 +31,8 @@ _SHUTDOWN_SECONDS = 0.05
 class Simulator:
     """An async context manager that listens while it is entered. It takes no signals.
 
+    Entered again, it listens at the same port and remembers what was: between the two, connections are refused.
+
     Raises:
         ValueError: the options contradict themselves; from the constructor.
         OSError: the address cannot be listened on; on entering.
@@ -36,13 +40,15 @@ class Simulator:
 
     def __init__(self, options: SimulatorOptions, catalogue: Catalogue, timing: Timing | None = None) -> None:
         self.record = Record(options.record_limit)
+        self.switches = Switches(options.api_key, Mishaps(options.error_rates))
         self._options = options
         self._catalogue = catalogue
         self._timing = timing or Timing()
         self._random = Random(options.seed)  # noqa: S311 - repeatable faults, no secrets
-        self._reception = Reception(options, catalogue, self._random.random)
+        self._reception = Reception(options, self.switches, catalogue, self._random.random)
         self._tasks = Tasks(options.task_seconds)
         self._gate = Gate()
+        self._port = options.port
         self._runner: web.AppRunner | None = None
 
     @property
@@ -51,15 +57,14 @@ class Simulator:
         if self._runner is None:
             raise RuntimeError("the simulator does not listen yet; enter it with `async with` first")
         host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self._options.host, self._options.host)  # noqa: S104 - compared, not bound
-        port: int = self._runner.addresses[0][1]
-        return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+        return f"http://[{host}]:{self._port}" if ":" in host else f"http://{host}:{self._port}"
 
     def release(self, *, for_good: bool = False) -> int:
         """Answer the calls that are held now and tell how many; `for_good`: hold none from now on."""
         return self._gate.release(for_good=for_good)
 
     def reset(self) -> None:
-        """Forget posts, tasks and the places in scripts; `[sim: hold]` holds again."""
+        """Forget posts, tasks and the places in scripts; `[sim: hold]` holds again. Switches stay as they are."""
         self.record.clear()
         self._reception.forget()
         self._tasks.forget()
@@ -69,15 +74,16 @@ class Simulator:
         app = web.Application(client_max_size=self._options.max_body)
         app.router.add_post(GENERATIONS, self._submit)
         app.router.add_get(GENERATIONS + "/{task_id}", self._query)
-        app.add_routes(Control(self.record, self._gate, self.reset).routes())
+        app.add_routes(Control(self.record, self._gate, self.switches, self.reset).routes())
         runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=_SHUTDOWN_SECONDS)
         await runner.setup()
         try:
-            await web.TCPSite(runner, self._options.host, self._options.port).start()
+            await web.TCPSite(runner, self._options.host, self._port).start()
         except BaseException:
             await runner.cleanup()
             raise
         self._runner = runner
+        self._port = runner.addresses[0][1]
         return self
 
     async def __aexit__(
@@ -95,7 +101,7 @@ class Simulator:
             body=arrival.body,
             at=self._timing.now(),
         )
-        status, label = None, Label.ABANDONED
+        status, label, could_be_accepted = None, Label.ABANDONED, True
         try:
             now = self._timing.monotonic()
             reaction = self._reception.react(arrival, running=self._tasks.running(now), now=now)
@@ -103,10 +109,10 @@ class Simulator:
             await self._hold_back(reaction)
             answer = build_answer(reaction, task_id, self._timing.now())
             status = None if reaction.ending in SILENT_ENDINGS else answer.status
-            label = label_for(reaction)
+            label, could_be_accepted = label_for(reaction), reaction.could_be_accepted
         finally:
             # Noted before the first byte leaves: a client with its answer in hand finds it in the record.
-            self.record.end(sequence, status, label)
+            self.record.end(sequence, status, label, could_be_accepted=could_be_accepted)
         return await send(request, answer, reaction.ending)
 
     def _accept(self, arrival: Arrival, sequence: int, now: float) -> str:
@@ -128,7 +134,7 @@ class Simulator:
             await asyncio.get_running_loop().create_future()
 
     async def _query(self, request: web.Request) -> web.StreamResponse:
-        refusal = unauthorized(request.headers.get("Authorization"), self._options.api_key)
+        refusal = unauthorized(request.headers.get("Authorization"), self.switches.api_key)
         task_id = request.match_info["task_id"]
         status = self._tasks.status(task_id, self._timing.monotonic())
         if refusal is None and status is not None:

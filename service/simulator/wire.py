@@ -20,7 +20,7 @@ async def send(request: web.Request, answer: Answer, ending: Ending) -> web.Stre
             return _whole(answer)
         case Ending.HALF:
             return await _half(request, answer)
-        case Ending.CLOSE:
+        case Ending.CLOSE | Ending.CLOSE_BEFORE:
             _transport(request).close()
         case Ending.RESET | Ending.RESET_BEFORE:
             _reset(_transport(request))

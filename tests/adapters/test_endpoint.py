@@ -4,10 +4,11 @@ from pathlib import Path
 
 import pytest
 import trustme
+from pydantic import SecretStr
 
 from service.adapters.endpoint import HttpxEndpoint, idempotency_key
 from service.adapters.http_client import EndpointConfigurationError
-from service.core.call import Accepted, Blocked, Call, NotSent, NotSentReason, RefusedForGood
+from service.core.call import Accepted, Blocked, Call, NotSent, NotSentReason, RefusedForGood, Uncertain
 from tests.support.endpoint_calls import ACCEPTED, CALL, KEY, REQUEST, outcome_of, serving, settings, submitted
 from tests.support.fakes import FakeClock
 from tests.support.raw_server import answer, answering, raw_server
@@ -95,6 +96,35 @@ async def test_a_key_that_the_endpoint_repeats_is_not_passed_on() -> None:
     assert isinstance(result, Blocked)
     assert KEY not in repr(result)
     assert result.answer.message == "Incorrect API key provided: [redacted]"
+
+
+async def test_each_call_takes_the_key_that_its_file_holds(tmp_path: Path) -> None:
+    file = tmp_path / "key"
+    file.write_text(KEY)
+    async with serving(answering(ACCEPTED, ACCEPTED), api_key_file=file) as (server, endpoint):
+        await endpoint.submit(CALL)
+        file.write_text("sk-rotated-key")
+        await endpoint.submit(CALL)
+    assert [post.headers("Authorization") for post in server.posts] == [[f"Bearer {KEY}"], ["Bearer sk-rotated-key"]]
+    assert server.connections == 1
+
+
+async def test_neither_the_old_nor_the_new_key_is_passed_on(tmp_path: Path) -> None:
+    file = tmp_path / "key"
+    file.write_text("sk-rotated-key")
+    body = json.dumps({"error": {"message": f"{KEY} was replaced by sk-rotated-key", "code": ""}}).encode()
+    result, _ = await outcome_of(answering(answer("401 Unauthorized", body)), api_key_file=file)
+    assert isinstance(result, Blocked)
+    assert result.answer.message == "[redacted] was replaced by [redacted]"
+
+
+async def test_a_key_that_the_library_repeats_is_not_passed_on() -> None:
+    # Settings refuse such a key; the library does too, and quotes it.
+    result, posts = await outcome_of(answering(ACCEPTED), api_key=SecretStr("sk-with-blank "))
+    assert isinstance(result, NotSent | Uncertain)
+    assert "Illegal header value" in str(result.answer.message)
+    assert "sk-with-blank" not in str(result.answer.message)
+    assert posts == 0
 
 
 async def test_an_idle_connection_is_dropped_after_the_keepalive() -> None:

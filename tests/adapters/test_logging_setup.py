@@ -1,3 +1,4 @@
+import io
 import logging
 import warnings
 
@@ -90,6 +91,14 @@ def test_ids_are_written_whole_even_where_they_hold_a_secret() -> None:
     (line,) = log.after(settled(Submitted("request-9", "model", 1)))
     assert (line["event"], line["request_id"], line["task_id"]) == ("request settled", "request-1", "request-9")
     assert line["correlation_id"] == "correlation-1"
+
+
+def test_a_secret_that_is_learned_later_is_masked() -> None:
+    stream = io.StringIO()
+    configure_logging(settings_with(), stream).learn("sk-rotated-key")
+    logging.getLogger("aio_pika").warning("cannot use %s", "sk-rotated-key")
+    assert "sk-rotated-key" not in stream.getvalue()
+    assert "cannot use ***" in stream.getvalue()
 
 
 def test_the_text_of_a_library_is_masked() -> None:

@@ -2,12 +2,12 @@ import json
 
 import pytest
 
-from service.adapters.redaction import redact, traceback_without_messages
+from service.adapters.redaction import Secrets, redact, traceback_without_messages
 from tests.adapters.every_fact import PROMPT, failure
 
 
 def redacted(value: object, *secrets: str) -> object:
-    event = redact(secrets)(None, "info", {"value": value})
+    event = redact(Secrets(secrets))(None, "info", {"value": value})
     assert isinstance(event, dict)
     return event["value"]
 
@@ -24,6 +24,19 @@ def redacted(value: object, *secrets: str) -> object:
 )
 def test_a_secret_is_masked_wherever_it_stands(value: object, shown: object) -> None:
     assert redacted(value, "hush-now") == shown
+
+
+def test_a_secret_that_is_learned_later_is_masked_by_the_same_processor() -> None:
+    secrets = Secrets(["hush-now"])
+    processor = redact(secrets)
+    secrets.learn("hush-later")
+    assert processor(None, "info", {"value": "hush-now hush-later"}) == {"value": "*** ***"}
+
+
+def test_a_short_text_is_not_learned() -> None:
+    secrets = Secrets()
+    secrets.learn("short")
+    assert redact(secrets)(None, "info", {"value": "short"}) == {"value": "short"}
 
 
 def test_the_longer_of_two_secrets_is_masked_whole() -> None:

@@ -9,7 +9,7 @@ from pydantic import SecretStr, ValidationError
 
 from service.core.retry import OnUncertain
 from service.core.topology import RetryTier, Topology
-from service.settings import EndpointSettings, LogFormat, LogLevel, Settings
+from service.settings import EndpointSettings, LogFormat, LogLevel, Settings, Synchronous
 from service.settings.names import NAMES
 from tests.settings.settings_env import KEY, REQUIRED, load
 
@@ -26,7 +26,9 @@ def test_the_defaults_are_those_of_the_specification() -> None:
     assert (settings.worker.concurrency, settings.worker.drain_timeout) == (64, 60)
     assert settings.worker.max_message_bytes == 262144
     assert (settings.retry.attempts, settings.retry.base, settings.retry.cap) == (4, 0.5, 20)
-    assert settings.retry.budget == 60
+    assert (settings.retry.budget, settings.retry.max_age) == (60, 6 * 3600)
+    assert settings.ledger.url.get_secret_value() == "sqlite:///videogen-ledger.db"
+    assert (settings.ledger.synchronous, settings.ledger.retention) == (Synchronous.FULL, 7 * 86400)
     assert settings.admin.port == 8080
     assert (settings.log.level, settings.log.format) == (LogLevel.INFO, LogFormat.JSON)
 
@@ -61,7 +63,15 @@ def test_settings_cannot_be_changed() -> None:
 
 
 def test_no_secret_shows_in_the_representation() -> None:
-    shown = repr(load({"VIDEOGEN_BROKER__URL": "amqp://me:hush-hush@host"}))
+    shown = repr(
+        load(
+            {
+                "VIDEOGEN_BROKER__URL": "amqp://me:hush-hush@host",
+                "VIDEOGEN_BROKER__MANAGEMENT_URL": "http://me:hush-hush@host",
+                "VIDEOGEN_LEDGER__URL": "redis://me:hush-hush@host",
+            }
+        )
+    )
     assert KEY not in shown
     assert "hush-hush" not in shown
 
@@ -82,6 +92,19 @@ def test_settings_make_the_topology() -> None:
     )
     tiers = (RetryTier("5s", timedelta(seconds=5)), RetryTier("2m", timedelta(minutes=2)))
     assert settings.topology == Topology("mine", tiers, timedelta(hours=1))
+
+
+def test_the_longest_hold_is_the_sum_of_what_one_request_may_wait_for() -> None:
+    settings = load(
+        {
+            "VIDEOGEN_RETRY__BUDGET": "100s",
+            "VIDEOGEN_ENDPOINT__TIMEOUT": "20s",
+            "VIDEOGEN_WORKER__PATIENCE": "5s",
+            "VIDEOGEN_BROKER__PUBLISH_TIMEOUT": "3s",
+            "VIDEOGEN_LEDGER__TIMEOUT": "1s",
+        }
+    )
+    assert settings.longest_hold == 100 + 20 + 2 * 5 + 3 + 1
 
 
 def test_constructing_settings_reads_no_environment(monkeypatch: pytest.MonkeyPatch) -> None:

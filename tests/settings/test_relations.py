@@ -11,10 +11,11 @@ DRAIN = """
 VIDEOGEN_WORKER__DRAIN_TIMEOUT=29s is shorter than a call may take, VIDEOGEN_ENDPOINT__TIMEOUT=30s;
 raise the first or lower the second
 """
-CALL_AND_REPLY = """
-VIDEOGEN_BROKER__CONSUMER_TIMEOUT=120s is not longer than the calls and the reply of one request may take:
-VIDEOGEN_RETRY__BUDGET=60s plus VIDEOGEN_ENDPOINT__TIMEOUT=30s plus VIDEOGEN_BROKER__PUBLISH_TIMEOUT=30s;
-raise it at the broker and here to more than 120s, or lower the others
+HOLD = """
+VIDEOGEN_BROKER__CONSUMER_TIMEOUT=185s is not longer than one request may be held:
+VIDEOGEN_RETRY__BUDGET=60s plus VIDEOGEN_ENDPOINT__TIMEOUT=30s plus twice VIDEOGEN_WORKER__PATIENCE=30s
+plus VIDEOGEN_BROKER__PUBLISH_TIMEOUT=30s plus VIDEOGEN_LEDGER__TIMEOUT=5s;
+raise it at the broker and here to more than 185s, or lower the others
 """
 CONNECT = """
 VIDEOGEN_ENDPOINT__CONNECT_TIMEOUT=5s is above VIDEOGEN_ENDPOINT__TIMEOUT=4s;
@@ -28,16 +29,38 @@ BUDGET = """
 VIDEOGEN_RETRY__BASE=3s is above VIDEOGEN_RETRY__BUDGET=2s;
 lower the first or raise the second
 """
+MAX_AGE = """
+VIDEOGEN_RETRY__BUDGET=60s is above VIDEOGEN_RETRY__MAX_AGE=59s;
+lower the first or raise the second
+"""
+PROBES = """
+VIDEOGEN_WORKER__PROBE_FIRST=301s is above VIDEOGEN_WORKER__PROBE_CAP=300s;
+lower the first or raise the second
+"""
+WAITING = """
+VIDEOGEN_LEDGER__RETENTION=23399s is shorter than a request may wait to be called again,
+VIDEOGEN_RETRY__MAX_AGE=21600s plus the longest of VIDEOGEN_RETRY__TIERS, so one could be forgotten and paid for twice;
+raise the first to at least 23400s, or lower the others
+"""
+REPLAY = """
+VIDEOGEN_LEDGER__RETENTION=604799s is shorter than VIDEOGEN_BROKER__DEAD_TTL=604800s, so a failed request
+could be replayed after it was forgotten, and paid for twice; raise the first or lower the second
+"""
+RETENTION, DEAD_TTL = "VIDEOGEN_LEDGER__RETENTION", "VIDEOGEN_BROKER__DEAD_TTL"
 
 
 @pytest.mark.parametrize(
     ("changes", "text"),
     [
         ({"VIDEOGEN_WORKER__DRAIN_TIMEOUT": "29s"}, DRAIN),
-        ({"VIDEOGEN_BROKER__CONSUMER_TIMEOUT": "120s"}, CALL_AND_REPLY),
+        ({"VIDEOGEN_BROKER__CONSUMER_TIMEOUT": "185s"}, HOLD),
         ({"VIDEOGEN_ENDPOINT__CONNECT_TIMEOUT": "5s", "VIDEOGEN_ENDPOINT__TIMEOUT": "4s"}, CONNECT),
         ({"VIDEOGEN_RETRY__BASE": "3s", "VIDEOGEN_RETRY__CAP": "2s"}, CAP),
         ({"VIDEOGEN_RETRY__BASE": "3s", "VIDEOGEN_RETRY__BUDGET": "2s"}, BUDGET),
+        ({"VIDEOGEN_RETRY__MAX_AGE": "59s"}, MAX_AGE),
+        ({"VIDEOGEN_WORKER__PROBE_FIRST": "301s"}, PROBES),
+        ({RETENTION: "23399s", DEAD_TTL: "1h"}, WAITING),
+        ({RETENTION: "604799s"}, REPLAY),
     ],
 )
 def test_durations_that_do_not_go_together_are_refused(changes: dict[str, str], text: str) -> None:
@@ -48,10 +71,14 @@ def test_durations_that_do_not_go_together_are_refused(changes: dict[str, str], 
     "changes",
     [
         {"VIDEOGEN_WORKER__DRAIN_TIMEOUT": "30s"},
-        {"VIDEOGEN_BROKER__CONSUMER_TIMEOUT": "121s"},
+        {"VIDEOGEN_BROKER__CONSUMER_TIMEOUT": "186s"},
         {"VIDEOGEN_ENDPOINT__CONNECT_TIMEOUT": "30s"},
         {"VIDEOGEN_RETRY__BASE": "20s"},
         {"VIDEOGEN_RETRY__BASE": "2s", "VIDEOGEN_RETRY__BUDGET": "2s"},
+        {"VIDEOGEN_RETRY__MAX_AGE": "60s"},
+        {"VIDEOGEN_WORKER__PROBE_FIRST": "300s"},
+        {RETENTION: "23400s", DEAD_TTL: "1h"},
+        {RETENTION: "1s", "VIDEOGEN_LEDGER__URL": "none"},
     ],
 )
 def test_durations_that_just_go_together_are_taken(changes: dict[str, str]) -> None:

@@ -75,6 +75,33 @@ def test_the_key_can_be_read_from_a_named_file(tmp_path: Path) -> None:
     file.write_text(f"{KEY}\n")
     settings = load({"VIDEOGEN_ENDPOINT__API_KEY": "", "VIDEOGEN_ENDPOINT__API_KEY_FILE": str(file)})
     assert settings.endpoint.api_key.get_secret_value() == KEY
+    assert settings.endpoint.api_key_file == file
+
+
+def test_a_key_in_the_secrets_directory_knows_its_file(secrets: Path) -> None:
+    file = secrets / "videogen_endpoint__api_key"
+    file.write_text(f"{KEY}\n")
+    endpoint = load({"VIDEOGEN_ENDPOINT__API_KEY": "", "VIDEOGEN_SECRETS_DIR": str(secrets)}).endpoint
+    assert (endpoint.api_key.get_secret_value(), endpoint.api_key_file) == (KEY, file)
+
+
+def test_a_key_that_wins_over_the_secrets_directory_has_no_file(secrets: Path) -> None:
+    (secrets / "VIDEOGEN_ENDPOINT__API_KEY").write_text("sk-other\n")
+    endpoint = load({"VIDEOGEN_SECRETS_DIR": str(secrets)}).endpoint
+    assert (endpoint.api_key.get_secret_value(), endpoint.api_key_file) == (KEY, None)
+
+
+@pytest.mark.parametrize(
+    ("name", "url"),
+    [("VIDEOGEN_LEDGER__URL", "redis://:hush@host"), ("VIDEOGEN_BROKER__MANAGEMENT_URL", "http://me:hush@host:15672")],
+)
+def test_every_secret_can_be_read_from_a_named_file(tmp_path: Path, name: str, url: str) -> None:
+    file = tmp_path / "url"
+    file.write_text(url)
+    settings = load({f"{name}_FILE": str(file)})
+    assert url in {
+        secret.get_secret_value() for secret in (settings.ledger.url, settings.broker.management_url) if secret
+    }
 
 
 def test_a_key_and_a_file_for_it_are_one_too_many() -> None:
@@ -137,9 +164,9 @@ def test_an_unknown_name_is_a_problem_with_a_suggestion_and_without_its_value(na
     "name",
     [
         "VIDEOGEN_",
-        "VIDEOGEN_LEDGER__URL",
+        "VIDEOGEN_TRACING__URL",
         "VIDEOGEN_ENDPOINT",
-        "VIDEOGEN_RETRY__MAX_AGE",
+        "VIDEOGEN_RETRY__COLOUR",
         "VIDEOGEN_ENDPOINT__MAX_RPS",
     ],
 )

@@ -34,6 +34,62 @@ def test_a_wrong_broker_url_is_explained_without_its_password(url: str, advice: 
 
 
 @pytest.mark.parametrize(
+    "url",
+    [
+        "none",
+        "sqlite:///ledger.db",
+        "sqlite:////data/my ledger.db",
+        "redis://host",
+        "redis://me:p%40ss@host:6379/0",
+        "rediss://:pass@[::1]/15",
+    ],
+)
+def test_a_ledger_is_a_file_a_redis_or_none(url: str) -> None:
+    assert load({"VIDEOGEN_LEDGER__URL": url}).ledger.url.get_secret_value() == url
+
+
+@pytest.mark.parametrize(
+    ("url", "advice"),
+    [
+        ("None", "use sqlite:///PATH"),
+        ("sqlite://hush.db", "use sqlite:///PATH"),
+        ("postgres://me:hush@host", "use sqlite:///PATH"),
+        ("sqlite:///", "name a file"),
+        ("sqlite:////", "name a file"),
+        ("sqlite:////hush/", "name a file"),
+        ("sqlite:///hush\n.db", "name a file"),
+        ("sqlite:///:memory:", "plain path"),
+        ("sqlite:///hush.db?mode=ro", "plain path"),
+        ("redis://", "must name a host"),
+        ("redis://me:hush@host/zero", "number of a database"),
+        ("redis://me:hush@host/0/1", "number of a database"),
+        ("redis://me:hush@host?ssl_cert_reqs=none", "no query"),
+        ("redis://me:hush@host:99999", "up to 65535"),
+    ],
+)
+def test_a_wrong_ledger_is_explained_unseen(url: str, advice: str) -> None:
+    text = problem({"VIDEOGEN_LEDGER__URL": url})
+    assert text.startswith("VIDEOGEN_LEDGER__URL (from the environment): ")
+    assert advice in text
+    assert "hush" not in text
+
+
+@pytest.mark.parametrize(
+    ("url", "advice"),
+    [
+        ("amqp://me:hush@host", "must start with http:// or https://"),
+        ("http://me:hush@host?a=b", "no query"),
+        ("http://me:hush@", "must name a host"),
+    ],
+)
+def test_a_wrong_management_url_is_explained_unseen(url: str, advice: str) -> None:
+    text = problem({"VIDEOGEN_BROKER__MANAGEMENT_URL": url})
+    assert text.startswith("VIDEOGEN_BROKER__MANAGEMENT_URL (from the environment): ")
+    assert advice in text
+    assert "hush" not in text
+
+
+@pytest.mark.parametrize(
     ("url", "base"),
     [
         ("https://host", "https://host"),
@@ -139,6 +195,8 @@ def test_any_other_size_is_refused_with_examples(text: str) -> None:
         ("VIDEOGEN_BROKER__DEAD_TTL", "50d"),
         ("VIDEOGEN_BROKER__PUBLISH_TIMEOUT", "0"),
         ("VIDEOGEN_BROKER__DECLARE", "perhaps"),
+        ("VIDEOGEN_ENDPOINT__DOWN_AFTER", "0"),
+        ("VIDEOGEN_LEDGER__SYNCHRONOUS", "off"),
         ("VIDEOGEN_LOG__LEVEL", "loud"),
         ("VIDEOGEN_LOG__FORMAT", "xml"),
         ("VIDEOGEN_ENDPOINT__ON_UNCERTAIN", "hope"),

@@ -1,6 +1,6 @@
 import pytest
 
-from service.simulator.mishaps import Mishaps
+from service.simulator.mishaps import FAULTS, Mishaps
 from service.simulator.reaction import Ending, Reaction
 
 
@@ -17,6 +17,18 @@ from service.simulator.reaction import Ending, Reaction
 )
 def test_each_fault_gets_its_share(u: float, expected: Reaction | None) -> None:
     assert Mishaps({"429": 0.1, "reset": 0.2}).draw(u) == expected
+
+
+def test_any_spreads_its_share_over_every_fault() -> None:
+    mishaps = Mishaps({"any": 0.5})
+    drawn = {mishaps.draw(0.5 * (number + 0.5) / len(FAULTS)) for number in range(len(FAULTS))}
+    assert len(drawn) == len(FAULTS)
+    assert None not in drawn
+    assert mishaps.draw(0.51) is None
+
+
+def test_any_goes_with_other_faults() -> None:
+    assert Mishaps({"any": 0.5, "401": 0.5}).draw(0.75) == Reaction(401)
 
 
 def test_without_rates_nothing_happens() -> None:

@@ -2,9 +2,11 @@ import json
 
 import pytest
 
+from service.simulator.mishaps import Mishaps
 from service.simulator.options import SimulatorOptions
 from service.simulator.reaction import ACCEPT
 from service.simulator.reception import Arrival, Reception
+from service.simulator.switches import Switches
 from tests.simulator.serving import BODY, CATALOGUE
 
 LIMITED = SimulatorOptions(rate_limit=2, burst=1)
@@ -21,7 +23,12 @@ def _arrival(prompt: str = "a cat", key: str | None = None, *, token: str = "k",
 
 
 def _reception(options: SimulatorOptions | None = None, u: float = 0.0) -> Reception:
-    return Reception(options or SimulatorOptions(), CATALOGUE, lambda: u)
+    options = options or SimulatorOptions()
+    return Reception(options, _switches(options), CATALOGUE, lambda: u)
+
+
+def _switches(options: SimulatorOptions) -> Switches:
+    return Switches(options.api_key, Mishaps(options.error_rates))
 
 
 def _status(reception: Reception, arrival: Arrival, *, running: int = 0, now: float = 0.0) -> int:
@@ -30,6 +37,16 @@ def _status(reception: Reception, arrival: Arrival, *, running: int = 0, now: fl
 
 def test_a_right_request_is_accepted() -> None:
     assert _reception().react(_arrival(), running=0, now=0) == ACCEPT
+
+
+def test_an_outage_is_met_after_the_key_and_before_the_rate() -> None:
+    switches = Switches(api_key="k")
+    switches.begin_outage("quota")
+    reception = Reception(LIMITED, switches, CATALOGUE, lambda: 0.0)
+    statuses = [_status(reception, _arrival(token=token)) for token in ("wrong", "k", "k")]
+    assert statuses == [401, 403, 403]
+    switches.end_outage()
+    assert _status(reception, _arrival()) == 200
 
 
 def test_beyond_the_rate_limit_a_request_is_told_to_wait_whole_seconds() -> None:

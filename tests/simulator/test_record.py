@@ -1,4 +1,5 @@
 import asyncio
+import json
 from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime
 from typing import Any
@@ -17,7 +18,7 @@ def _arrive(record: Record, key: str | None = None) -> int:
 
 def _answered(record: Record, key: str | None = None) -> int:
     sequence = _arrive(record, key)
-    record.end(sequence, 200, Label.ACCEPTED)
+    record.end(sequence, 200, Label.ACCEPTED, could_be_accepted=True)
     return sequence
 
 
@@ -25,7 +26,7 @@ def test_a_post_is_pending_until_it_ends() -> None:
     record = Record(limit=10)
     sequence = _arrive(record)
     assert (record.posts[0].status, record.posts[0].label) == (None, Label.PENDING)
-    record.end(sequence, 503, Label.BROKEN)
+    record.end(sequence, 503, Label.BROKEN, could_be_accepted=True)
     assert (record.posts[0].status, record.posts[0].label) == (503, Label.BROKEN)
 
 
@@ -38,7 +39,7 @@ def test_an_accepted_post_knows_its_task() -> None:
 def test_each_post_notes_how_many_calls_were_in_flight() -> None:
     record = Record(limit=10)
     for sequence in (_arrive(record), _arrive(record)):
-        record.end(sequence, 200, Label.ACCEPTED)
+        record.end(sequence, 200, Label.ACCEPTED, could_be_accepted=True)
     _arrive(record)
     assert [post.in_flight for post in record.posts] == [1, 2, 1]
     assert [post.peak for post in record.posts] == [1, 2, 2]
@@ -64,14 +65,14 @@ def test_a_request_whose_posts_are_forgotten_takes_no_memory() -> None:
     record = Record(limit=1)
     for key in ("a", "b"):
         _answered(record, key)
-    assert list(record._by_key) == ["b"]
+    assert [request["idempotency_key"] for request in record.requests()] == ["b"]
 
 
 def test_a_forgotten_post_still_ends() -> None:
     record = Record(limit=1)
     forgotten, _ = _arrive(record), _arrive(record)
     record.accept(forgotten, "task-1")
-    record.end(forgotten, 200, Label.ACCEPTED)
+    record.end(forgotten, 200, Label.ACCEPTED, could_be_accepted=True)
     assert (record.in_flight, record.accepted, record.summary()["statuses"]) == (1, 1, {"200": 1})
 
 
@@ -80,7 +81,8 @@ def test_the_summary_counts() -> None:
     for key in ("a", "a", "b"):
         sequence = _arrive(record, key)
         record.accept(sequence, f"task-{sequence}")
-        record.end(sequence, None if key == "a" else 200, Label.CUT if key == "a" else Label.ACCEPTED)
+        status, label = (None, Label.CUT) if key == "a" else (200, Label.ACCEPTED)
+        record.end(sequence, status, label, could_be_accepted=True)
     _arrive(record)
     assert record.summary() == {
         "posts": 4,
@@ -97,9 +99,35 @@ def test_the_summary_counts() -> None:
             "abandoned": 0,
         },
         "statuses": {"none": 2, "200": 1},
+        "requests": {"seen": 2, "accepted": 2, "accepted_more_than_once": 1, "called_again": 1},
         "accepted_more_than_once": {"a": 2},
+        "called_again": {"a": 1},
         "forgotten": 0,
     }
+
+
+def test_a_summary_stays_short_however_many_requests_there_were() -> None:
+    record = Record(limit=10_000)
+    for number in range(2000):
+        for _ in range(2):
+            record.accept(_answered(record, f"request-{number}"), "task")
+    summary = record.summary()
+    assert summary["requests"] == {
+        "seen": 2000,
+        "accepted": 2000,
+        "accepted_more_than_once": 2000,
+        "called_again": 2000,
+    }
+    assert len(json.dumps(summary)) < 10_000
+
+
+def test_a_request_tells_its_last_answers() -> None:
+    record = Record(limit=100)
+    for _ in range(30):
+        record.end(_arrive(record, "a"), 429, Label.THROTTLED, could_be_accepted=False)
+    told = record.request("a")
+    assert (told["posts"], told["accepted"], told["called_again"]) == (30, 0, 0)
+    assert told["answers"] == ["429 throttled"] * 20
 
 
 def test_a_cleared_record_starts_anew_but_keeps_what_is_in_flight() -> None:
@@ -114,7 +142,7 @@ def test_a_cleared_record_starts_anew_but_keeps_what_is_in_flight() -> None:
         1,
         1,
     )
-    record.end(running, 200, Label.ACCEPTED)
+    record.end(running, 200, Label.ACCEPTED, could_be_accepted=True)
     assert (record.in_flight, record.summary()["statuses"]) == (0, {})
 
 
@@ -130,7 +158,7 @@ def _one_more(record: Record) -> None:
 
 
 def _end_first(record: Record) -> None:
-    record.end(record.posts[0].sequence, 200, Label.ACCEPTED)
+    record.end(record.posts[0].sequence, 200, Label.ACCEPTED, could_be_accepted=True)
 
 
 @pytest.mark.parametrize(
@@ -166,7 +194,7 @@ async def test_a_moment_that_has_passed_again_is_not_missed() -> None:
     waiting = asyncio.create_task(record.wait_in_flight(2))
     await asyncio.sleep(0)
     for sequence in (_arrive(record), _arrive(record)):
-        record.end(sequence, 200, Label.ACCEPTED)
+        record.end(sequence, 200, Label.ACCEPTED, could_be_accepted=True)
     assert record.in_flight == 0
     await waiting
 

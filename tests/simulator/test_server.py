@@ -180,6 +180,20 @@ async def test_a_call_that_hangs_ends_when_its_client_leaves(endpoint: Endpoint)
     await endpoint.simulator.record.wait_idle()
     (post,) = endpoint.simulator.record.posts
     assert (post.accepted, post.status, post.label) == (True, None, Label.ABANDONED)
+    assert post.could_be_accepted
+
+
+async def test_a_simulator_that_is_entered_again_has_its_port_and_its_record() -> None:
+    simulator = Simulator(SimulatorOptions(), CATALOGUE)
+    async with httpx.AsyncClient(headers=AUTHORIZED) as client:
+        async with simulator:
+            url = simulator.base_url + GENERATIONS
+            await client.post(url, json=BODY)
+        with pytest.raises(httpx.ConnectError):
+            await client.post(url, json=BODY)
+        async with simulator:
+            assert (await client.post(url, json=BODY)).status_code == 200
+    assert simulator.record.accepted == 2
 
 
 async def test_a_simulator_that_stops_cuts_calls_that_hang() -> None:

@@ -38,11 +38,12 @@ async def test_a_reset_connection_gives_no_byte(endpoint: Endpoint, directive: s
     assert (post.accepted, post.status, post.label) == (accepted, None, Label.CUT)
 
 
-async def test_a_closed_connection_ends_without_a_byte(endpoint: Endpoint) -> None:
-    async with _sent(endpoint, "[sim: close]") as reader:
+@pytest.mark.parametrize(("directive", "accepted"), [("[sim: close]", True), ("[sim: close-before]", False)])
+async def test_a_closed_connection_ends_without_a_byte(endpoint: Endpoint, directive: str, *, accepted: bool) -> None:
+    async with _sent(endpoint, directive) as reader:
         assert await reader.read() == b""
     (post,) = endpoint.simulator.record.posts
-    assert (post.accepted, post.status, post.label) == (True, None, Label.CUT)
+    assert (post.accepted, post.status, post.label) == (accepted, None, Label.CUT)
 
 
 async def test_half_an_answer_promises_more_than_it_holds(endpoint: Endpoint) -> None:
