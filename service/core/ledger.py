@@ -78,7 +78,8 @@ class EntryState(StrEnum):
 class Entry:
     """One request on record until `expires`.
 
-    `doubt`: an earlier call is in doubt while another is made. `replay`: the forced replay that was used up.
+    `doubt`: an earlier call is in doubt while another is made. `spent` holds the forced replays that were used up;
+    `replay` is the one among them that allowed the present claim.
     """
 
     state: EntryState
@@ -90,6 +91,7 @@ class Entry:
     answer: Answer = _NO_ANSWER
     doubt: bool = False
     replay: str | None = None
+    spent: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,15 +111,16 @@ class Terms:
 def claim(entry: Entry | None, attempt: int, permit: Permit, terms: Terms) -> tuple[Claim, Entry | None]:
     """Put the intent to call on record, unless what is there forbids it. Returns the answer and the entry to keep."""
     entry = _unexpired(entry, terms)
+    unspent = permit.replay if entry is None or permit.replay not in entry.spent else None
     if entry is None:
-        return Claimed(), _calling(attempt, terms, replay=permit.replay)
+        return Claimed(), _calling(attempt, terms, unspent)
     known = found(entry, terms)
     if not isinstance(known, DoubtRecord):
         # An entry that has not expired is always found.
         return known or Claimed(), entry
-    if permit.resend or (permit.replay is not None and permit.replay != entry.replay):
-        again = _calling(attempt, terms, replay=permit.replay or entry.replay)
-        return Claimed(), replace(again, answer=entry.answer, doubt=True)
+    if permit.resend or unspent is not None:
+        again = _calling(attempt, terms, unspent)
+        return Claimed(), replace(again, answer=entry.answer, doubt=True, spent=entry.spent | again.spent)
     return known, entry
 
 
@@ -143,7 +146,8 @@ def release(entry: Entry | None, terms: Terms) -> Entry | None:
     if not entry.doubt:
         return None
     # An earlier call stays in doubt, and the replay that bought nothing may be used again.
-    return replace(entry, state=EntryState.IN_DOUBT, expires=_expiry(terms), holder="", lease_until=None, replay=None)
+    spent = entry.spent - {entry.replay}
+    return Entry(EntryState.IN_DOUBT, _expiry(terms), entry.attempts, answer=entry.answer, doubt=True, spent=spent)
 
 
 def record(entry: Entry | None, known: Known, terms: Terms) -> Entry:
@@ -156,11 +160,11 @@ def record(entry: Entry | None, known: Known, terms: Terms) -> Entry:
     if entry is not None and isinstance(found(entry, terms), Running) and entry.holder != terms.holder:
         # We were held up past our lease and somebody calls again under a permit: leave that call its claim.
         return replace(entry, answer=known.answer, doubt=True)
-    replay = entry.replay if entry is not None else None
-    return Entry(EntryState.IN_DOUBT, _expiry(terms), known.attempts, answer=known.answer, replay=replay)
+    spent = entry.spent if entry is not None else frozenset[str]()
+    return Entry(EntryState.IN_DOUBT, _expiry(terms), known.attempts, answer=known.answer, spent=spent)
 
 
-def _calling(attempt: int, terms: Terms, *, replay: str | None) -> Entry:
+def _calling(attempt: int, terms: Terms, replay: str | None) -> Entry:
     return Entry(
         EntryState.CALLING,
         _expiry(terms),
@@ -168,6 +172,7 @@ def _calling(attempt: int, terms: Terms, *, replay: str | None) -> Entry:
         holder=terms.holder,
         lease_until=terms.now + terms.lease,
         replay=replay,
+        spent=frozenset() if replay is None else frozenset({replay}),
     )
 
 

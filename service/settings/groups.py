@@ -117,7 +117,7 @@ class RetrySettings(_Group):
     budget: Duration = Field(
         60.0, description="longest time for all attempts at one delivery; a wait that would outlast it is not begun"
     )
-    max_age: Duration = Field(
+    max_age: Annotated[Duration, Field(le=3650 * DAY)] = Field(
         6 * HOUR, description="how long after its first delivery a request may still be called again"
     )
     tiers: Tiers = Field(parse_tiers("10s,1m,5m,30m"), description="waits of the second tier; each makes a queue")
@@ -141,7 +141,9 @@ class LedgerSettings(_Group):
         Synchronous.FULL,
         description="SQLite: `full` keeps a record through a power loss, `normal` through a crash of the worker alone",
     )
-    retention: Duration = Field(7 * DAY, description="how long a request is remembered after its last record")
+    retention: Annotated[Duration, Field(le=3650 * DAY)] = Field(
+        7 * DAY, description="how long a request is remembered after its last record"
+    )
     timeout: Duration = Field(5.0, description="longest wait for the ledger to take one record")
 
 

@@ -1,0 +1,103 @@
+"""Group commit: what gathers while one transaction is written goes into the next one, all together."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from copy import copy
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from service.core.ledger import LedgerUnavailable
+
+R = TypeVar("R")
+T = TypeVar("T")
+
+Commit = Callable[[Sequence[Callable[[R], None]]], None]
+"""Carries out all operations in one transaction, or raises and has carried out none."""
+
+
+@dataclass(slots=True, eq=False)
+class _Turn(Generic[R]):
+    """One operation, and who waits for it."""
+
+    operation: Callable[[R], None]
+    done: asyncio.Future[None]
+    lapses: bool
+    failure: LedgerUnavailable | None = None
+
+    @property
+    def lapsed(self) -> bool:
+        return self.lapses and self.done.done()
+
+    def take(self, rows: R) -> None:
+        """Carry out the operation, in the writer's thread. One that fails on its own data spoils no other."""
+        try:
+            self.operation(rows)
+        except LedgerUnavailable as failure:
+            self.failure = failure
+
+    def settle(self, failure: BaseException | None) -> None:
+        """Tell who waits, if anybody still does. `failure` is that of the whole transaction."""
+        if self.done.done():
+            return
+        failure = failure or self.failure
+        if failure is None:
+            self.done.set_result(None)
+        else:
+            # Raised by several tasks, one instance would gather the tracebacks of all.
+            self.done.set_exception(copy(failure))
+
+
+class GroupCommit(Generic[R]):
+    """Carries operations, in the order of their arrival, to the one thread that commits them.
+
+    `patience` is the longest wait for an answer, in seconds.
+    """
+
+    def __init__(self, commit: Commit[R], thread: ThreadPoolExecutor, patience: float) -> None:
+        self._commit = commit
+        self._thread = thread
+        self._patience = patience
+        self._gathered: list[_Turn[R]] = []
+        self._writing: asyncio.Task[None] | None = None
+
+    async def run(self, operation: Callable[[R], T], *, lapses: bool = False) -> T:
+        """Carry out an operation and come back when it is committed.
+
+        It is carried out also where nobody waits for it any more, unless it `lapses` and has not begun.
+
+        Raises:
+            LedgerUnavailable: the transaction failed, or took too long and may still be committed.
+        """
+        results: list[T] = []
+        turn = _Turn[R](
+            lambda rows: results.append(operation(rows)), asyncio.get_running_loop().create_future(), lapses
+        )
+        self._gathered.append(turn)
+        if self._writing is None or self._writing.done():
+            self._writing = asyncio.create_task(self._write())
+        try:
+            async with asyncio.timeout(self._patience):
+                await turn.done
+        except TimeoutError:
+            raise LedgerUnavailable(
+                f"the ledger did not take a record within {self._patience:g} s: check its disk, "
+                "and whether another process holds it"
+            ) from None
+        return results[0]
+
+    async def flush(self) -> None:
+        """Come back when nothing is left to be written."""
+        if self._writing is not None:
+            await asyncio.wait((self._writing,))
+
+    async def _write(self) -> None:
+        while self._gathered:
+            turns = [turn for turn in self._gathered if not turn.lapsed]
+            self._gathered.clear()
+            operations = [turn.take for turn in turns]
+            committed = asyncio.get_running_loop().run_in_executor(self._thread, self._commit, operations)
+            await asyncio.wait((committed,))
+            failure = committed.exception()
+            for turn in turns:
+                turn.settle(failure)
