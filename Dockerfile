@@ -10,14 +10,16 @@ RUN python -m venv /uv \
 RUN /uv/bin/uv sync --frozen --no-dev --no-install-project
 COPY README.md LICENSE ./
 COPY service ./service
-RUN /uv/bin/uv sync --frozen --no-dev --no-editable
+RUN /uv/bin/uv sync --frozen --no-dev --no-editable && mkdir /data
 
 FROM python:3.13-slim
 COPY --from=build /app /app
+# Where the ledger is kept: mount a volume here, or a new container forgets what was paid for.
+COPY --from=build --chown=65532:65532 /data /data
 ENV PATH=/app/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
 # A number, so that Kubernetes can see that it is not root.
 USER 65532:65532
-WORKDIR /tmp
+WORKDIR /data
 EXPOSE 8080
 ENTRYPOINT ["videogen-worker"]
 CMD ["run"]

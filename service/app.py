@@ -1,7 +1,7 @@
 """The composition root: the only place that constructs the worker's parts."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry
 
 from service.adapters.admin import AdminServer
 from service.adapters.api_key import KeySource, watch_key
+from service.adapters.broker_setup import contract_step, topology_step
 from service.adapters.catalogue_file import load_catalogue
 from service.adapters.endpoint import HttpxEndpoint
 from service.adapters.first_tier import FirstTier
@@ -17,13 +18,12 @@ from service.adapters.ledger.opening import OpenLedger, open_ledger
 from service.adapters.logs import LogObserver
 from service.adapters.loop_lag import watch_loop_lag
 from service.adapters.metrics import MetricsObserver
-from service.adapters.rabbitmq.blocked import watch_blocked
 from service.adapters.rabbitmq.connect import link_options_of
 from service.adapters.rabbitmq.consumer import RabbitConsumer
-from service.adapters.rabbitmq.declare import check, declare
+from service.adapters.rabbitmq.consumer_watch import watch_consumption
 from service.adapters.rabbitmq.direct_replies import DirectReplies
-from service.adapters.rabbitmq.errors import LinkLost, MissingObjectError, link_errors
 from service.adapters.rabbitmq.link import Link, Session
+from service.adapters.rabbitmq.publish_watch import watch_publishing
 from service.adapters.rabbitmq.publisher import RabbitPublisher
 from service.adapters.rabbitmq.tolerant_decoding import tolerate_odd_properties
 from service.adapters.system import SystemClock, new_id, uniform
@@ -105,7 +105,7 @@ async def assemble(
     key = KeySource(settings.endpoint, learned_secret, lambda why: observer.notify(Advice(why)))
 
     link_options = link_options_of(settings.broker)
-    topology_ready = _topology_step(settings)
+    topology_ready = topology_step(settings)
     publish_link = Link(LinkRole.PUBLISH, link_options, topology_ready, observer, uniform)
     async with (
         _ledger(settings, clock) as ledger,
@@ -123,9 +123,12 @@ async def assemble(
         intake = Intake(handler, Settler(publisher, settings.topology, clock), drain, clock, observer, new_id)
         consumer = RabbitConsumer(settings.topology.requests, settings.worker.concurrency, intake.accept, observer)
 
+        contract_holds = contract_step(settings, observer)
+
         async def consuming(session: Session) -> None:
             # Each link declares for itself: a queue that was deleted ends one link and leaves the other up.
             await topology_ready(session)
+            await contract_holds(session)
             # Without a way to publish a result no message may be taken.
             await publish_link.session()
             await consumer.start(session)
@@ -144,7 +147,8 @@ async def assemble(
             "ledger": lambda: watch_ledger(ledger, gate, books.settle_debts),
             "ledger advice": lambda: _advise(ledger, observer),
             "key file": lambda: watch_key(key, key_changed),
-            "broker blocked": lambda: watch_blocked(publish_link, observer),
+            "consumer watch": lambda: watch_consumption(consume_link, consumer),
+            "publish watch": lambda: watch_publishing(publish_link, observer),
             "loop lag": lambda: watch_loop_lag(observer, clock),
         }
         yield Worker(settings, drain, intake, consumer, admin, observer, background)
@@ -182,26 +186,6 @@ async def _advise(ledger: OpenLedger, observer: Observer) -> None:
     for text in await ledger.durability_warnings():
         observer.notify(Advice(text))
     await asyncio.Event().wait()
-
-
-def _topology_step(settings: Settings) -> Callable[[Session], Awaitable[None]]:
-    was_ready = False
-
-    async def ready(session: Session) -> None:
-        nonlocal was_ready
-        step = declare if settings.broker.declare else check
-        try:
-            with link_errors():
-                async with asyncio.timeout(settings.broker.publish_timeout):
-                    await step(session.channel, settings.topology)
-        except MissingObjectError as missing:
-            if not was_ready:
-                raise
-            # Whoever deleted it may make it again; until then the link keeps trying and says so.
-            raise LinkLost(str(missing)) from missing
-        was_ready = True
-
-    return ready
 
 
 def _first_tier(

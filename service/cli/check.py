@@ -1,28 +1,24 @@
 """`videogen-worker check`: is everything there that the worker needs? Without a paid call."""
 
 import asyncio
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from service.cli.exits import FAILED, settings_or_exit
+from service.core.finding import Finding, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Sequence
 
     from service.settings import Settings
 
 _TIMEOUT = 15.0
 
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """What one check found."""
-
-    what: str
-    ok: bool
-    said: str
+_CATALOGUE = "model catalogue"
+_BROKER = "broker and topology"
+_LEDGER = "ledger"
+_ENDPOINT = "endpoint"
 
 
 class CheckFailed(Exception):  # noqa: N818 - a finding, not a defect
@@ -31,46 +27,51 @@ class CheckFailed(Exception):  # noqa: N818 - a finding, not a defect
 
 def check(*, as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a check.")] = False) -> None:
     """
-    Check settings, model catalogue, broker, topology and endpoint. Makes no paid call.
+    Check settings, model catalogue, broker, topology, ledger and endpoint. Makes no paid call.
 
-    With VIDEOGEN_BROKER__DECLARE=true the topology is declared, as the worker itself would. Exit status: 0 all is
-    well, 1 something is not, 2 wrong settings.
+    With VIDEOGEN_BROKER__DECLARE=true the topology is declared, and a SQLite ledger is created, as the worker itself
+    would. What cannot be seen from here is shown as unknown. Exit status: 0 nothing is wrong, 1 something is, 2 wrong
+    settings.
     """
     settings = settings_or_exit()
     findings = asyncio.run(_findings(settings))
     _print(findings, as_json=as_json)
-    raise typer.Exit(0 if all(finding.ok for finding in findings) else FAILED)
+    raise typer.Exit(FAILED if any(finding.verdict is Verdict.WRONG for finding in findings) else 0)
 
 
 async def _findings(settings: "Settings") -> list[Finding]:
-    checks: dict[str, Callable[[Settings], Awaitable[str]]] = {
-        "model catalogue": _catalogue,
-        "broker and topology": _broker,
-        "endpoint": _endpoint,
-    }
-    findings = [Finding("settings", ok=True, said="all values are good")]
-    for what, run in checks.items():
-        try:
-            async with asyncio.timeout(_TIMEOUT):
-                findings.append(Finding(what, ok=True, said=await run(settings)))
-        except CheckFailed as failed:
-            findings.append(Finding(what, ok=False, said=str(failed)))
-        except TimeoutError:
-            findings.append(Finding(what, ok=False, said=f"no answer within {_TIMEOUT:g} s"))
-    return findings
+    return [
+        Finding("settings", Verdict.OK, "all values are good"),
+        *await _judged(_CATALOGUE, _catalogue(settings)),
+        *await _judged(_BROKER, _broker(settings)),
+        *await _judged(_LEDGER, _ledger(settings)),
+        *await _judged(_ENDPOINT, _endpoint(settings)),
+    ]
 
 
-async def _catalogue(settings: "Settings") -> str:
+async def _judged(what: str, found: "Awaitable[Sequence[Finding]]") -> "Sequence[Finding]":
+    try:
+        async with asyncio.timeout(_TIMEOUT):
+            return await found
+    except CheckFailed as failed:
+        return [Finding(what, Verdict.WRONG, str(failed))]
+    except TimeoutError:
+        return [Finding(what, Verdict.WRONG, f"no answer within {_TIMEOUT:g} s; check its address and the network")]
+
+
+async def _catalogue(settings: "Settings") -> list[Finding]:
     from service.adapters.catalogue_file import CatalogueError, load_catalogue
 
     try:
         catalogue = load_catalogue(settings.models_file)
     except CatalogueError as error:
         raise CheckFailed(str(error)) from error
-    return f"{len(catalogue.models)} models: {', '.join(model.name for model in catalogue.models)}"
+    names = ", ".join(model.name for model in catalogue.models)
+    return [Finding(_CATALOGUE, Verdict.OK, f"{len(catalogue.models)} models: {names}")]
 
 
-async def _broker(settings: "Settings") -> str:
+async def _broker(settings: "Settings") -> list[Finding]:
+    from service.adapters.broker_check import contract_findings
     from service.adapters.rabbitmq import declare
     from service.adapters.rabbitmq.connect import link_options_of, open_connection
     from service.adapters.rabbitmq.errors import LinkLost, TopologyError, link_errors
@@ -86,13 +87,38 @@ async def _broker(settings: "Settings") -> str:
                     await declare.declare(channel, settings.topology)
                 else:
                     await declare.check(channel, settings.topology)
+            contract = await contract_findings(settings, connection, patient=True)
     except (CertificateError, LinkLost, TopologyError) as error:
         raise CheckFailed(f"{url}: {error}") from error
     done = "declared" if settings.broker.declare else "there"
-    return f"{url}: connected, {len(settings.topology.queues)} queues {done}"
+    said = f"{url}: connected, {len(settings.topology.queues)} queues {done}"
+    return [Finding(_BROKER, Verdict.OK, said), *contract]
 
 
-async def _endpoint(settings: "Settings") -> str:
+async def _ledger(settings: "Settings") -> list[Finding]:
+    from datetime import timedelta
+
+    from service.adapters.ledger.errors import LedgerConfigurationError
+    from service.adapters.ledger.opening import open_ledger
+    from service.adapters.system import SystemClock, new_id
+    from service.core.ledger import LedgerUnavailable
+    from service.settings import masked_url
+
+    url = masked_url(settings.ledger.url.get_secret_value())
+    lease = timedelta(seconds=settings.endpoint.timeout)
+    try:
+        async with open_ledger(
+            settings.ledger, holder=new_id(), lease=lease, prefix=settings.broker.prefix, clock=SystemClock()
+        ) as ledger:
+            await ledger.ping()
+            warnings = await ledger.durability_warnings()
+    except (LedgerConfigurationError, LedgerUnavailable) as error:
+        raise CheckFailed(f"{url}: {error}") from error
+    said = Finding(_LEDGER, Verdict.OK, f"{url}: would take a record")
+    return [said, *(Finding(_LEDGER, Verdict.UNKNOWN, text) for text in warnings)]
+
+
+async def _endpoint(settings: "Settings") -> list[Finding]:
     from service.adapters.http_client import EndpointConfigurationError
     from service.adapters.reach import EndpointUnreachable, reach
 
@@ -103,7 +129,8 @@ async def _endpoint(settings: "Settings") -> str:
         raise CheckFailed(str(error)) from error
     except EndpointUnreachable as error:
         raise CheckFailed(f"{base_url}: {error}") from error
-    return f"{base_url}: answers (HTTP {status}); the key was not tried, that would be a paid call"
+    said = f"{base_url}: answers (HTTP {status}); the key was not tried, that would be a paid call"
+    return [Finding(_ENDPOINT, Verdict.OK, said)]
 
 
 def _print(findings: list[Finding], *, as_json: bool) -> None:
@@ -114,12 +141,17 @@ def _print(findings: list[Finding], *, as_json: bool) -> None:
     from rich.text import Text
 
     if as_json:
+        ok = {Verdict.OK: True, Verdict.WRONG: False, Verdict.UNKNOWN: None}
         for finding in findings:
-            typer.echo(json.dumps({"check": finding.what, "ok": finding.ok, "said": finding.said}))
+            typer.echo(json.dumps({"check": finding.what, "ok": ok[finding.verdict], "said": finding.said}))
         return
+    shown = {
+        Verdict.OK: Text("ok", "green"),
+        Verdict.WRONG: Text("not ok", "red"),
+        Verdict.UNKNOWN: Text("unknown", "yellow"),
+    }
     table = Table("check", "", "what was found")
     for finding in findings:
-        verdict = Text("ok", "green") if finding.ok else Text("not ok", "red")
         # Texts, because an address may hold what rich takes for markup.
-        table.add_row(finding.what, verdict, Text(finding.said))
+        table.add_row(Text(finding.what), shown[finding.verdict], Text(finding.said))
     Console().print(table)

@@ -20,7 +20,7 @@ _ErrorRates = Annotated[
     list[str] | None,
     typer.Option(
         metavar="FAULT=SHARE",
-        help="Share of requests that meet a fault: 429=0.1, reset=0.02, 'html 502=0.01'. Repeatable.",
+        help="Share of requests that meet a fault: 429=0.1, reset=0.02, any=0.05 (spread over all). Repeatable.",
     ),
 ]
 _ModelsFile = Annotated[
@@ -43,6 +43,9 @@ def simulate(  # noqa: PLR0913 - one parameter for each option
     size_separator: Annotated[str, typer.Option(help="What stands between width and height.")] = "*",
     seed: Annotated[int | None, typer.Option(help="Makes latency and faults repeatable.")] = None,
     models_file: _ModelsFile = None,
+    record_limit: Annotated[
+        int, typer.Option(help="Requests that are remembered; the oldest go first.", min=1)
+    ] = 100_000,
     as_json: Annotated[bool, typer.Option("--json", help="Print where it listens as one JSON line.")] = False,
 ) -> None:
     """
@@ -72,6 +75,7 @@ def simulate(  # noqa: PLR0913 - one parameter for each option
             task_seconds=task_seconds,
             size_separator=size_separator,
             seed=seed,
+            record_limit=record_limit,
         )
     asyncio.run(_serve(options, catalogue, as_json=as_json))
 

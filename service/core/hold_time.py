@@ -7,7 +7,7 @@ from service.core.queue_state import QueueState
 _WHAT = "consumer timeout"
 _SETTING = "VIDEOGEN_BROKER__CONSUMER_TIMEOUT"
 
-# RabbitMQ 3.12 was the first to heed `x-consumer-timeout` and the policy of that name; older ones take and ignore both.
+# RabbitMQ 3.12 brought `x-consumer-timeout` and the policy of that name; older ones take and ignore both.
 _HEEDED_FROM = BrokerVersion(3, 12)
 
 
@@ -20,7 +20,7 @@ def hold_finding(longest: float, assumed: float, version: BrokerVersion | None, 
         version: None where it is not known.
         requests: None where the queue was not, or cannot be, looked at.
     """
-    allowed = None if requests is None or version is None or version < _HEEDED_FROM else _allowed(requests)
+    allowed = allowed_hold(requests) if requests is not None and lists_timeouts(version) else None
     if allowed is None:
         return Finding(
             _WHAT,
@@ -47,7 +47,13 @@ def hold_finding(longest: float, assumed: float, version: BrokerVersion | None, 
     return Finding(_WHAT, Verdict.OK, f"the broker allows {allowed:g} s, a request is held for up to {longest:g} s")
 
 
-def _allowed(requests: QueueState) -> float | None:
+def lists_timeouts(version: BrokerVersion | None) -> bool:
+    """Tell whether this broker heeds a timeout of a queue, and lists what is in force for a consumer."""
+    return version is not None and version >= _HEEDED_FROM
+
+
+def allowed_hold(requests: QueueState) -> float | None:
+    """Tell how many seconds a message of this queue may be held; None where the broker has not told."""
     set_here = requests.effective("consumer-timeout")
     milliseconds = requests.consumer_timeout if set_here is None else set_here.value
     return milliseconds / 1000 if isinstance(milliseconds, int) else None

@@ -16,6 +16,7 @@ from service.settings import (
     AdminSettings,
     BrokerSettings,
     EndpointSettings,
+    LedgerSettings,
     RetrySettings,
     Settings,
     WorkerSettings,
@@ -34,12 +35,16 @@ def settings_for(
     timeout: float = 30.0,
     retry: RetrySettings | None = None,
     heartbeat: float = 10.0,
+    ledger: str = "none",
+    worker: WorkerSettings | None = None,
 ) -> Settings:
     return Settings(
         broker=BrokerSettings(url=SecretStr(broker_url), prefix=prefix, heartbeat=heartbeat, reconnect_cap=1.0),
         endpoint=EndpointSettings(base_url=base_url, api_key=SecretStr("test-key"), timeout=timeout),
-        worker=WorkerSettings(concurrency=concurrency),
-        retry=retry or RetrySettings(base=0.01),
+        worker=worker or WorkerSettings(concurrency=concurrency),
+        ledger=LedgerSettings(url=SecretStr(ledger)),
+        # Short of every wait queue: what the first tier cannot do ends in an error, unless a test wants it otherwise.
+        retry=retry or RetrySettings(base=0.01, max_age=1.0),
         admin=AdminSettings(host="127.0.0.1", port=0),
     )
 
