@@ -11,13 +11,16 @@ import pytest
 from aiormq import spec
 from aiormq.abc import AbstractChannel
 
-from service.adapters.rabbitmq.consumer import RabbitIncoming
+from service.adapters.rabbitmq.incoming import RabbitIncoming
 from service.core.delivery import Delivery
 from service.core.ports import Incoming
 from tests.support.broker import Amqp, amqp_client
 from tests.support.fakes import GUARD, FakeIncoming, Verdict
 
 BODY = b"\xff any bytes"
+MESSAGE = Delivery(
+    BODY, message_id="r", correlation_id="c", reply_to="a", delivery_count=0, type="t", app_id="p", priority=3
+)
 
 
 class Fate(StrEnum):
@@ -42,7 +45,7 @@ class Stage(Protocol):
 
 class FakeStage:
     def __init__(self) -> None:
-        self._incoming = FakeIncoming(Delivery(BODY, message_id="r", correlation_id="c", reply_to="a"))
+        self._incoming = FakeIncoming(MESSAGE)
 
     async def deliver(self) -> Incoming:
         return self._incoming
@@ -76,7 +79,10 @@ class RabbitStage:
         declared = await self._amqp.channel.declare_queue(auto_delete=False, exclusive=False, durable=False)
         self._queue = declared.name
         self._stack.push_async_callback(self._amqp.channel.queue_delete, self._queue)
-        await self._amqp.publish(self._queue, aio_pika.Message(BODY, message_id="r", correlation_id="c", reply_to="a"))
+        await self._amqp.publish(
+            self._queue,
+            aio_pika.Message(BODY, message_id="r", correlation_id="c", reply_to="a", type="t", app_id="p", priority=3),
+        )
         self._connection = await self._stack.enter_async_context(await aio_pika.connect(self._url))
         self._channel = await self._connection.channel()
         self._underlay: AbstractChannel = await self._channel.get_underlay_channel()
@@ -121,7 +127,7 @@ async def stage(url: str | None) -> AsyncIterator[Stage]:
 async def test_the_message_can_be_read(stage: Stage) -> None:
     incoming = await stage.deliver()
 
-    assert incoming.delivery == Delivery(BODY, message_id="r", correlation_id="c", reply_to="a")
+    assert incoming.delivery == MESSAGE
 
 
 async def test_an_acked_message_is_gone(stage: Stage) -> None:

@@ -1,6 +1,5 @@
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -11,69 +10,19 @@ from aiormq import spec
 from typing_extensions import override
 
 from service.adapters.rabbitmq.consumer import RabbitConsumer
-from service.adapters.rabbitmq.link import Link, Session
+from service.adapters.rabbitmq.link import Session
 from service.core.delivery import Delivery
-from service.core.facts import ConsumerActive, LinkDown, LinkRole, LinkUp
-from service.core.ports import Incoming
+from service.core.facts import ConsumerActive, LinkDown, LinkUp
+from tests.integration.inbox import Inbox, consuming, declare_requests, round_trip
 from tests.support.broker import Amqp
-from tests.support.fakes import GUARD, Changes, RecordingObserver
+from tests.support.fakes import GUARD, RecordingObserver
 from tests.support.links import link_to, running
 from tests.support.tcp_proxy import TcpProxy
-
-
-class Inbox:
-    """Everything that reached `accept`."""
-
-    def __init__(self) -> None:
-        self.messages: list[Incoming] = []
-        self._changes = Changes()
-
-    def accept(self, incoming: Incoming) -> None:
-        self.messages.append(incoming)
-        self._changes.happened()
-
-    async def wait_for(self, count: int) -> Incoming:
-        """Wait for message number `count`, from 1."""
-        await self._changes.until(lambda: len(self.messages) >= count)
-        return self.messages[count - 1]
-
-
-@pytest.fixture
-async def queue(amqp: Amqp, prefix: str) -> AsyncIterator[str]:
-    name = f"{prefix}.requests"
-    await _declare(amqp, name)
-    yield name
-    await amqp.channel.queue_delete(name)
-
-
-@pytest.fixture
-def inbox() -> Inbox:
-    return Inbox()
-
-
-async def _declare(amqp: Amqp, name: str) -> None:
-    await amqp.channel.declare_queue(name, durable=True, arguments={"x-queue-type": "quorum"})
-
-
-@asynccontextmanager
-async def consuming(
-    url: str, queue: str, inbox: Inbox, observer: RecordingObserver, prefetch: int = 5
-) -> AsyncIterator[tuple[RabbitConsumer, Link]]:
-    consumer = RabbitConsumer(queue, prefetch, inbox.accept, observer)
-    link = link_to(url, observer, consumer.start, role=LinkRole.CONSUME)
-    async with running(link), asyncio.timeout(3 * GUARD):
-        yield consumer, link
 
 
 async def _publish(amqp: Amqp, queue: str, *bodies: bytes) -> None:
     for body in bodies:
         await amqp.publish(queue, aio_pika.Message(body))
-
-
-async def _round_trip(link: Link) -> None:
-    """Ask and wait for the answer: what the broker sent on this channel before has arrived then."""
-    channel = (await link.session()).channel
-    await channel.declare_exchange("amq.topic", passive=True)
 
 
 async def test_no_more_than_the_prefetch_is_ever_in_hand(
@@ -83,12 +32,12 @@ async def test_no_more_than_the_prefetch_is_ever_in_hand(
     async with consuming(broker_url, queue, inbox, observer, prefetch=5) as (_, link):
         for settled in range(16):
             await inbox.wait_for(settled + 5)
-            await _round_trip(link)
+            await round_trip(link)
             assert len(inbox.messages) == settled + 5
             await inbox.messages[settled].ack()
         for incoming in inbox.messages[16:]:
             await incoming.ack()
-        await _round_trip(link)
+        await round_trip(link)
 
     assert [incoming.delivery.body for incoming in inbox.messages] == [b"%d" % number for number in range(20)]
     assert await amqp.count(queue) == 0
@@ -104,7 +53,7 @@ async def test_the_prefetch_holds_after_a_reconnect(
         await observer.wait_for(LinkUp, 2)
 
         await inbox.wait_for(6)
-        await _round_trip(link)
+        await round_trip(link)
         assert len(inbox.messages) == 6
 
 
@@ -117,7 +66,7 @@ async def test_a_cancelled_consumer_comes_back_when_its_queue_does(
         await amqp.channel.queue_delete(queue)
         await observer.wait_for(ConsumerActive, 2)
         lost, missing, *_ = await observer.wait_for(LinkDown, 2)
-        await _declare(amqp, queue)
+        await declare_requests(amqp, queue)
         await observer.wait_for(ConsumerActive, 3)
         await _publish(amqp, queue, b"flows")
         incoming = await inbox.wait_for(1)
@@ -147,10 +96,10 @@ async def test_a_delivery_of_a_lost_channel_settles_nothing_of_the_next(
 
         # Both have delivery tag 1, each on its own channel.
         await getattr(old, settle)()
-        await _round_trip(link)
+        await round_trip(link)
         assert len(inbox.messages) == 2
         await new.ack()
-        await _round_trip(link)
+        await round_trip(link)
 
     assert await amqp.count(queue) == 0
 
@@ -163,9 +112,9 @@ async def test_a_stopped_consumer_takes_nothing_more_and_can_still_ack(
         incoming = await inbox.wait_for(1)
         await consumer.stop()
         await _publish(amqp, queue, b"for others")
-        await _round_trip(link)
+        await round_trip(link)
         await incoming.ack()
-        await _round_trip(link)
+        await round_trip(link)
         assert [fact.active for fact in observer.of(ConsumerActive)] == [True, False]
         assert not observer.of(LinkDown)
 
@@ -184,7 +133,7 @@ async def test_a_stopped_consumer_does_not_start_on_a_new_session(
         proxy.cut()
         await observer.wait_for(LinkUp, 2)
         await _publish(amqp, queue, b"m")
-        await _round_trip(link)
+        await round_trip(link)
 
     assert [fact.active for fact in observer.of(ConsumerActive)] == [True, False]
     assert not inbox.messages
@@ -264,7 +213,7 @@ async def test_an_odd_message_reaches_accept_and_can_be_settled(
         incoming = await inbox.wait_for(1)
         assert as_sent(incoming.delivery), incoming.delivery
         await incoming.ack()
-        await _round_trip(link)
+        await round_trip(link)
         assert not observer.of(LinkDown)
 
     assert await amqp.count(queue) == 0

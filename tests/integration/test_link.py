@@ -1,6 +1,7 @@
 import asyncio
 
 import pytest
+from aio_pika import Message
 from aio_pika.exceptions import ChannelNotFoundEntity
 from pydantic import SecretStr
 
@@ -161,3 +162,27 @@ async def test_a_topology_that_cannot_be_used_ends_the_link(broker_url: str) -> 
     with pytest.raises(TopologyError, match="the queue is another"):
         async with asyncio.timeout(GUARD):
             await link_to(broker_url, set_up=refuse).run()
+
+
+async def test_a_link_whose_socket_is_full_can_be_given_up_and_comes_back(
+    proxy: TcpProxy, proxied_url: str, observer: RecordingObserver
+) -> None:
+    async with running(link_to(proxied_url, observer)) as link, asyncio.timeout(3 * GUARD):
+        session = await link.session()
+        proxy.freeze()
+        # More than the sockets, the proxy and the library's queue of ten frames hold: the library is stuck in a write.
+        message = Message(b"x" * 2_000_000)
+        stuck = [
+            asyncio.ensure_future(session.channel.default_exchange.publish(message, "no-such-queue", mandatory=False))
+            for _ in range(30)
+        ]
+        await asyncio.wait(stuck, timeout=1.0)
+
+        session.end("had enough")
+        await observer.wait_for(LinkDown)
+        proxy.thaw()
+        await observer.wait_for(LinkUp, 2)
+        assert await link.session() is not session
+        done, _ = await asyncio.wait(stuck)
+
+    assert all(one.cancelled() or one.exception() for one in done)

@@ -85,6 +85,55 @@ async def test_a_published_message_has_every_property(
     assert received.headers == {"a": "b"}
 
 
+async def test_a_request_that_moves_keeps_its_own_properties(
+    broker_url: str, amqp: Amqp, queue: str, observer: RecordingObserver
+) -> None:
+    moved = replace(_message(queue), message_id="r-1", app_id="shop", reply_to="answers", priority=7)
+    async with publishing(broker_url, observer) as publisher:
+        await publisher.keep(moved)
+
+    received = await amqp.receive(queue)
+    assert received.message_id == "r-1"
+    assert received.app_id == "shop"
+    assert received.reply_to == "answers"
+    assert received.priority == 7
+
+
+async def test_a_request_that_moves_gets_no_property_that_it_did_not_have(
+    broker_url: str, amqp: Amqp, queue: str, observer: RecordingObserver
+) -> None:
+    async with publishing(broker_url, observer) as publisher:
+        await publisher.keep(replace(_message(queue), message_id="r-1", timestamp=None))
+
+    received = await amqp.receive(queue)
+    assert received.app_id is None
+    assert received.reply_to is None
+    assert received.timestamp is None
+
+
+async def test_a_request_that_moves_can_still_be_answered_by_direct_reply(
+    broker_url: str, amqp: Amqp, queue: str, observer: RecordingObserver
+) -> None:
+    async with publishing(broker_url, observer) as publisher, _requester(amqp, queue) as (address, replies):
+        await publisher.keep(replace(_message(queue), message_id="r-1", reply_to=address))
+        moved = await amqp.receive(queue)
+        assert moved.reply_to == address
+
+        assert await publisher.publish(_message(address, b"answer")) is PublishVerdict.CONFIRMED
+        assert (await replies.get()).body == b"answer"
+    assert not observer.of(LinkDown)
+
+
+async def test_an_address_that_the_broker_refuses_from_others_is_left_out(
+    broker_url: str, amqp: Amqp, queue: str, observer: RecordingObserver
+) -> None:
+    async with publishing(broker_url, observer) as publisher:
+        await publisher.keep(replace(_message(queue), message_id="r-1", reply_to="amq.rabbitmq.reply-to"))
+
+    assert (await amqp.receive(queue)).reply_to is None
+    assert not observer.of(LinkDown)
+
+
 async def test_each_publish_has_an_id_of_its_own(
     broker_url: str, amqp: Amqp, queue: str, observer: RecordingObserver
 ) -> None:

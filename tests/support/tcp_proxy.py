@@ -1,17 +1,49 @@
-"""A TCP proxy that can do to a connection what networks do: cut it, freeze it, refuse it."""
+"""A TCP proxy that does to connections what networks do: cut them, freeze, refuse or delay them, lose bytes of them."""
 
 import asyncio
 import contextlib
 import socket
 import struct
+from dataclasses import dataclass
+from enum import Enum, auto
 from types import TracebackType
 from typing import Self
 
 from service.private_broker.free_ports import free_ports
 
 _CHUNK = 65536
+_CHUNKS_UNDER_WAY = 64
 # Linger for zero seconds: close() sends RST instead of FIN.
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
+
+
+class Way(Enum):
+    """One direction of a connection."""
+
+    TO_TARGET = auto()
+    TO_CLIENT = auto()
+
+
+BOTH = tuple(Way)
+
+
+@dataclass(slots=True)
+class _Lane:
+    """What one direction of one connection still lets pass; `allowance` None: everything."""
+
+    allowance: int | None = None
+    cuts: bool = False
+
+    def passed(self, data: bytes) -> bytes:
+        if self.allowance is None:
+            return data
+        passed = data[: self.allowance]
+        self.allowance -= len(passed)
+        return passed
+
+    @property
+    def ends_here(self) -> bool:
+        return self.cuts and self.allowance == 0
 
 
 class _Pair:
@@ -19,6 +51,7 @@ class _Pair:
 
     def __init__(self, client: asyncio.StreamWriter, server: asyncio.StreamWriter) -> None:
         self._writers = (client, server)
+        self.lanes = {way: _Lane() for way in Way}
 
     def reset(self) -> None:
         for writer in self._writers:
@@ -43,6 +76,7 @@ class TcpProxy:
         self._pairs: set[_Pair] = set()
         self._flowing = asyncio.Event()
         self._flowing.set()
+        self._delays = dict.fromkeys(Way, 0.0)
         self._changed = asyncio.Condition()
         self.total = 0
 
@@ -71,6 +105,26 @@ class TcpProxy:
         """Reset all connections, on both sides. New ones are let in."""
         for pair in self._pairs:
             pair.reset()
+
+    def cut_after(self, count: int, way: Way) -> None:
+        """Pass `count` more bytes (at least 1) in one direction of each open connection, then reset it, also mid-frame.
+
+        New connections are not harmed.
+        """
+        for pair in self._pairs:
+            pair.lanes[way] = _Lane(count, cuts=True)
+
+    def swallow(self, way: Way, after: int = 0) -> None:
+        """Lose what flows in one direction of each open connection, once `after` more bytes have passed.
+
+        The connections stay open and the other direction flows. New connections are not harmed.
+        """
+        for pair in self._pairs:
+            pair.lanes[way] = _Lane(after)
+
+    def delay(self, seconds: float, *ways: Way) -> None:
+        """Pass all bytes of the given directions (both, where none is given) this much later, in order; 0 ends it."""
+        self._delays.update(dict.fromkeys(ways or BOTH, seconds))
 
     def freeze(self) -> None:
         """Pass no byte and no end of stream, in either direction. Sockets stay open, new ones are let in."""
@@ -116,20 +170,58 @@ class TcpProxy:
         pair = _Pair(writer, target_writer)
         await self._count(pair)
         try:
-            await asyncio.gather(self._pump(reader, target_writer), self._pump(target_reader, writer))
-        except ConnectionError:
+            async with asyncio.TaskGroup() as pumps:
+                self._pump(pumps, pair, Way.TO_TARGET, reader, target_writer)
+                self._pump(pumps, pair, Way.TO_CLIENT, target_reader, writer)
+        except* ConnectionError:
             pair.reset()
         finally:
             writer.close()
             target_writer.close()
             await self._discount(pair)
 
-    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        while data := await reader.read(_CHUNK):
+    def _pump(
+        self,
+        pumps: asyncio.TaskGroup,
+        pair: _Pair,
+        way: Way,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+    ) -> None:
+        under_way: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue(_CHUNKS_UNDER_WAY)
+        pumps.create_task(self._read(reader, under_way))
+        pumps.create_task(self._write(pair, way, under_way, writer))
+
+    @staticmethod
+    async def _read(reader: asyncio.StreamReader, under_way: "asyncio.Queue[tuple[float, bytes]]") -> None:
+        """Note when each piece came in; an empty one is the end of the stream."""
+        clock = asyncio.get_running_loop().time
+        data = b"first"
+        while data:
+            data = await reader.read(_CHUNK)
+            await under_way.put((clock(), data))
+
+    async def _write(
+        self,
+        pair: _Pair,
+        way: Way,
+        under_way: "asyncio.Queue[tuple[float, bytes]]",
+        writer: asyncio.StreamWriter,
+    ) -> None:
+        clock = asyncio.get_running_loop().time
+        while True:
+            came_in, data = await under_way.get()
+            if (wait := came_in + self._delays[way] - clock()) > 0:
+                await asyncio.sleep(wait)
             await self._flowing.wait()
-            writer.write(data)
+            if not data:
+                break
+            lane = pair.lanes[way]
+            writer.write(lane.passed(data))
             await writer.drain()
-        await self._flowing.wait()
+            if lane.ends_here:
+                await _sent(writer)
+                raise ConnectionResetError
         if writer.can_write_eof():
             writer.write_eof()
 
@@ -143,3 +235,9 @@ class TcpProxy:
         async with self._changed:
             self._pairs.discard(pair)
             self._changed.notify_all()
+
+
+async def _sent(writer: asyncio.StreamWriter) -> None:
+    # A reset drops what the transport still holds.
+    writer.transport.set_write_buffer_limits(high=0)
+    await writer.drain()

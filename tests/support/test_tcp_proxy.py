@@ -1,10 +1,10 @@
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 
 import pytest
 
-from tests.support.tcp_proxy import TcpProxy
+from tests.support.tcp_proxy import TcpProxy, Way
 
 Stream = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
@@ -126,3 +126,81 @@ async def test_a_target_that_refuses_ends_the_connection(proxy: TcpProxy) -> Non
         with suppress(ConnectionResetError):
             assert await reader.read(1) == b""
         assert dead_end.total == 0
+
+
+async def test_a_connection_is_cut_after_exactly_so_many_bytes(proxy: TcpProxy) -> None:
+    async with client_of(proxy) as stream:
+        await ask(stream, b"hello")
+        proxy.cut_after(3, Way.TO_CLIENT)
+        stream[1].write(b"world")
+
+        assert await stream[0].readexactly(3) == b"wor"
+        with pytest.raises(ConnectionResetError):
+            await stream[0].read(1)
+    await proxy.idle()
+
+
+async def test_bytes_are_swallowed_in_one_direction_after_so_many_have_passed(proxy: TcpProxy) -> None:
+    async with client_of(proxy) as stream:
+        await ask(stream, b"hello")
+        proxy.swallow(Way.TO_CLIENT, after=3)
+        stream[1].write(b"world")
+        assert await stream[0].readexactly(3) == b"wor"
+
+        more = asyncio.create_task(stream[0].read(1))
+        stream[1].write(b"more")
+        await have_many_turns(proxy)
+        assert not more.done()
+        assert proxy.open == 1
+        more.cancel()
+
+
+async def test_what_is_swallowed_on_the_way_there_never_arrives(proxy: TcpProxy) -> None:
+    async with client_of(proxy) as stream:
+        await ask(stream, b"hello")
+        proxy.swallow(Way.TO_TARGET)
+        answer = asyncio.create_task(ask(stream, b"lost"))
+        await have_many_turns(proxy)
+        assert not answer.done()
+        answer.cancel()
+
+
+@pytest.mark.parametrize(
+    "harm", [lambda proxy: proxy.cut_after(1, Way.TO_CLIENT), lambda proxy: proxy.swallow(Way.TO_CLIENT)]
+)
+async def test_a_new_connection_is_not_harmed(proxy: TcpProxy, harm: Callable[[TcpProxy], None]) -> None:
+    async with client_of(proxy):
+        await proxy.connected(1)
+        harm(proxy)
+        async with client_of(proxy) as stream:
+            assert await ask(stream, b"new") == b"new"
+
+
+async def test_bytes_come_as_late_as_the_delay_of_both_ways(proxy: TcpProxy) -> None:
+    clock = asyncio.get_running_loop().time
+    async with client_of(proxy) as stream:
+        await ask(stream, b"hello")
+        proxy.delay(0.1)
+        began = clock()
+        await ask(stream, b"late")
+        late = clock() - began
+        proxy.delay(0.0)
+        await ask(stream, b"quick")
+        quick = clock() - began - late
+
+    assert late >= 0.2
+    assert quick < 0.2
+
+
+async def test_a_delay_does_not_slow_down_what_is_sent_in_pieces(proxy: TcpProxy) -> None:
+    clock = asyncio.get_running_loop().time
+    async with client_of(proxy) as stream:
+        await ask(stream, b"hello")
+        proxy.delay(0.3, Way.TO_TARGET)
+        began = clock()
+        for _ in range(10):
+            stream[1].write(b"x")
+            await have_many_turns(proxy)
+        assert await stream[0].readexactly(10) == b"x" * 10
+
+        assert 0.3 <= clock() - began < 2.0

@@ -2,11 +2,7 @@
 
 import asyncio
 
-from service.adapters.rabbitmq.link import Link, Session
-from service.core.facts import BrokerBlocked
-from service.core.ports import Observer
-
-_INTERVAL = 1.0
+from service.adapters.rabbitmq.link import Session
 
 
 async def is_blocked(session: Session) -> bool:
@@ -22,14 +18,3 @@ async def is_blocked(session: Session) -> bool:
         return not done
     finally:
         ready.cancel()
-
-
-async def watch_blocked(link: Link, observer: Observer) -> None:
-    """Report each change, until cancelled. RabbitMQ blocks a connection when it next publishes, not before."""
-    was_blocked = False
-    while True:
-        blocked = await is_blocked(await link.session())
-        if blocked is not was_blocked:
-            observer.notify(BrokerBlocked(blocked))
-            was_blocked = blocked
-        await asyncio.sleep(_INTERVAL)

@@ -12,6 +12,7 @@ from aio_pika.abc import AbstractConnection
 from pydantic import SecretStr
 
 from service.adapters.rabbitmq.connect_failure import connect_failure
+from service.adapters.rabbitmq.droppable import DroppableConnection
 from service.adapters.rabbitmq.errors import link_errors
 from service.adapters.rabbitmq.tls import ssl_context
 from service.settings import BrokerSettings
@@ -68,14 +69,25 @@ async def open_connection(options: LinkOptions, name: str = "videogen-worker") -
                 heartbeat=options.heartbeat,
                 ssl_context=options.ssl_context,
                 client_properties={"connection_name": name},
+                connection_class=DroppableConnection,
             )
     try:
         yield connection
     finally:
-        # A frozen broker never answers the close; its socket is given up after a while.
-        with suppress(Exception):
-            async with asyncio.timeout(_CLOSE_TIMEOUT):
-                await connection.close()
+        await _close(connection)
+
+
+async def _close(connection: DroppableConnection) -> None:
+    closing = asyncio.ensure_future(connection.close())
+    try:
+        await asyncio.wait({closing}, timeout=_CLOSE_TIMEOUT)
+    finally:
+        # A frozen broker never answers the close, and a full socket does not even let it out.
+        connection.drop()
+    await asyncio.wait({closing}, timeout=_CLOSE_TIMEOUT)
+    with suppress(asyncio.CancelledError, asyncio.InvalidStateError):
+        # asyncio complains of an exception that nobody looked at.
+        closing.exception()
 
 
 def _is_news(record: logging.LogRecord) -> bool:

@@ -19,7 +19,10 @@ from service.adapters.rabbitmq.errors import LinkLost, link_errors
 if TYPE_CHECKING:
     from aio_pika.abc import AbstractChannel
 
-_PREFIX = "amq.rabbitmq.reply-to."
+PSEUDO_QUEUE = "amq.rabbitmq.reply-to"
+"""What a requester writes into `reply_to`. The broker makes an address of it, and closes the channel of anyone else."""
+
+_PREFIX = f"{PSEUDO_QUEUE}."
 _NAME = "videogen-worker direct replies"
 
 

@@ -9,7 +9,7 @@ from aio_pika.abc import AbstractExchange
 from aio_pika.exceptions import DeliveryError, PublishError
 
 from service.adapters.rabbitmq.blocked import is_blocked
-from service.adapters.rabbitmq.direct_replies import DirectReplies, is_direct
+from service.adapters.rabbitmq.direct_replies import PSEUDO_QUEUE, DirectReplies, is_direct
 from service.adapters.rabbitmq.errors import LinkLost, link_errors
 from service.adapters.rabbitmq.headers import writable_headers
 from service.adapters.rabbitmq.link import Link, Session
@@ -134,18 +134,21 @@ class RabbitPublisher:
 
     def _wire(self, session: Session, message: Outgoing) -> Message:
         # The library pairs returns with confirms by message_id: two publishes in flight with one id swap
-        # their verdicts (aio-pika issue 689). So every try has its own.
+        # their verdicts (aio-pika issue 689). So every try has its own, unless it moves a request, which has one.
+        moved = message.message_id is not None
         return Message(
             message.body,
             headers=writable_headers(message.headers or {}, session.largest_frame),
             content_type=message.content_type,
             content_encoding=message.content_encoding,
             delivery_mode=DeliveryMode.PERSISTENT,
+            priority=message.priority,
             correlation_id=message.correlation_id,
-            message_id=self._new_id(),
+            reply_to=None if message.reply_to == PSEUDO_QUEUE else message.reply_to,
+            message_id=message.message_id if moved else self._new_id(),
             timestamp=message.timestamp,
             type=message.type,
-            app_id=_APP_ID,
+            app_id=message.app_id or (None if moved else _APP_ID),
         )
 
 
