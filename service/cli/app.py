@@ -5,10 +5,12 @@ from typing import Annotated
 import typer
 
 from service.cli.check import check
+from service.cli.dead import dead
 from service.cli.demo import demo
 from service.cli.run import run
 from service.cli.simulate import simulate
 from service.cli.submit import submit
+from service.cli.undelivered import undelivered
 
 app = typer.Typer(
     name="videogen-worker",
@@ -26,6 +28,8 @@ app.command()(check)
 app.command()(submit)
 app.command()(simulate)
 app.command()(demo)
+app.add_typer(dead, name="dead")
+app.add_typer(undelivered, name="undelivered")
 
 
 def _print_version(wanted: bool) -> None:  # noqa: FBT001 - typer calls it

@@ -35,9 +35,6 @@ _WRITTEN_ON_THE_WAY = frozenset(
         TASK_ID,
         ORIGINAL_REPLY_TO,
         "x-headers-dropped",
-        # Counted by quorum queues.
-        "x-delivery-count",
-        "x-acquired-count",
         # The broker would send copies to the queues that are named there.
         "CC",
         "BCC",
@@ -105,6 +102,7 @@ def replay_of_result(
         timestamp=now,
         type=delivery.type,
         headers=_original_headers(delivery.headers),
+        app_id=delivery.app_id,
     )
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from tests.support.process import process
 
-COMMANDS = ["run", "check", "submit", "simulate", "demo"]
+COMMANDS = ["run", "check", "submit", "simulate", "demo", "dead", "undelivered"]
 WIDTH = 78
 
 

@@ -1,0 +1,1 @@
+"""What the commands `dead` and `undelivered` share."""
