@@ -11,25 +11,34 @@ from service.private_broker.container import engine_answers
 from service.private_broker.given import VARIABLE
 from service.private_broker.installation import SYSTEM_PATHS, Installation, find_installation
 from tests.support.broker import BROKER_LINES, Amqp, amqp_client, announce, entered, remove_topology
+from tests.support.private_redis import NoRedisError, RedisServer, given_url, private_redis
 
 BROKER = pytest.StashKey[Broker | NoBrokerError]()
+REDIS = pytest.StashKey[RedisServer | NoRedisError]()
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, object]:
-    """Run one broker around all tests, if any wants it.
+    """Run one broker and one Redis around all tests, if any wants them.
 
-    Not as a fixture: installing RabbitMQ may take longer than the time that a test and its fixtures have.
+    Not as fixtures: installing RabbitMQ or Redis may take longer than the time that a test and its fixtures have.
     """
-    wanted = any("broker" in getattr(item, "fixturenames", ()) for item in session.items)
-    if not wanted or session.config.option.collectonly:
+    wanted = {name for item in session.items for name in getattr(item, "fixturenames", ())}
+    if session.config.option.collectonly:
         return (yield)
     with ExitStack() as stack:
-        try:
-            broker = private_broker(lambda line: announce(session.config, line))
-            session.stash[BROKER] = stack.enter_context(entered(broker))
-        except NoBrokerError as error:
-            session.stash[BROKER] = error
+        if "broker" in wanted:
+            try:
+                broker = private_broker(lambda line: announce(session.config, line))
+                session.stash[BROKER] = stack.enter_context(entered(broker))
+            except NoBrokerError as error:
+                session.stash[BROKER] = error
+        if "redis_server" in wanted or ("redis_url" in wanted and given_url() is None):
+            try:
+                server = private_redis(lambda line: announce(session.config, line))
+                session.stash[REDIS] = stack.enter_context(server)
+            except NoRedisError as error:
+                session.stash[REDIS] = error
         return (yield)
 
 
@@ -53,6 +62,28 @@ def broker(request: pytest.FixtureRequest) -> Broker:
 @pytest.fixture(scope="session")
 def broker_url(broker: Broker) -> str:
     return broker.url
+
+
+@pytest.fixture(scope="session")
+def redis_url(request: pytest.FixtureRequest) -> str:
+    """The address of a Redis that may be written to. Without one, every test that asks for it fails."""
+    return given_url() or _own_redis(request).url
+
+
+@pytest.fixture
+def redis_server(request: pytest.FixtureRequest) -> Iterator[RedisServer]:
+    """A Redis of our own that may be stopped, killed and frozen; it is up again after the test."""
+    server = _own_redis(request)
+    yield server
+    server.thaw()
+    server.start()
+
+
+def _own_redis(request: pytest.FixtureRequest) -> RedisServer:
+    server = request.session.stash[REDIS]
+    if isinstance(server, NoRedisError):
+        pytest.fail(str(server), pytrace=False)
+    return server
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from tenacity import AsyncRetrying, RetryCallState
 
-from service.core.call import Accepted, Blocked, Call, NotSent, RefusedForGood, RefusedForNow, Uncertain
+from service.core.call import Accepted, Blocked, Call, FailedCall, NotSent, RefusedForGood, RefusedForNow, Uncertain
 from service.core.drain import Draining
 from service.core.facts import RetryPlanned
 from service.core.gate import GateClosed, HeldTooLong
@@ -44,6 +44,7 @@ class _Placement:
         self._entered = tier.clock.monotonic()
         self._calls = 0
         self._doubt: Uncertain | None = None
+        self._last: FailedCall | None = None
         self._step: Again | Stop = Stop()
 
     async def run(self) -> Placed:
@@ -54,9 +55,9 @@ class _Placement:
             made: Made = await crank(self._attempt)
         except (Draining, HeldTooLong):
             # Handed back as it is, the message would not tell of a doubt.
-            return Withheld(self._calls, doubt=True) if self._doubt else GivenBack(self._calls)
+            return self._withheld() if self._doubt else GivenBack(self._calls)
         except GateClosed:
-            return Withheld(self._calls, doubt=self._doubt is not None)
+            return self._withheld()
         match made:
             case SubmittedRecord() | DoubtRecord():
                 return AlreadyKnown(made)
@@ -90,8 +91,9 @@ class _Placement:
             time_left=self._time_left(),
             u=self._tier.uniform(),
         )
-        if isinstance(self._step, Again) and isinstance(result, Uncertain):
-            self._doubt = result
+        if isinstance(self._step, Again):
+            self._last = result
+            self._doubt = result if isinstance(result, Uncertain) else self._doubt
         return isinstance(self._step, Again)
 
     def _wait(self, _: RetryCallState) -> float:
@@ -102,6 +104,9 @@ class _Placement:
             self._tier.observer.notify(
                 RetryPlanned(self._call.request_id, self._step.reason, self._step.delay, self._calls)
             )
+
+    def _withheld(self) -> Withheld:
+        return Withheld(self._calls, doubt=self._doubt is not None, last=self._last)
 
     def _time_left(self) -> float:
         if self._deadline is None:

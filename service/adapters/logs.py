@@ -75,7 +75,7 @@ class LogObserver:
             case KeyChanged():
                 self._log.info("the endpoint's key was read anew")
             case Advice(text=text):
-                self._log.warning(text)
+                self._log.warning("advice", text=text)
             case LinkUp() | LinkDown() | ConsumerActive() | BrokerBlocked() | Published():
                 self._broker(fact)
             case DrainStarted(in_flight=in_flight):

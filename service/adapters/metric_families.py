@@ -1,7 +1,6 @@
 """Metrics with one label, every value of it bound at the start: an event costs one lookup."""
 
 from collections.abc import Iterable
-from enum import StrEnum
 from typing import TypeVar
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram

@@ -68,6 +68,8 @@ class Bookkeeping:
             self._debts[request_id] = _Debt(known)
             task_id = known.task_id if isinstance(known, SubmittedRecord) else None
             self._observer.notify(RecordMissing(request_id, task_id))
+            # It may have hung without an error, and only `watch_ledger` tells what is owed.
+            self._gate.close(PauseReason.LEDGER, "the ledger did not take a result in time; check that it answers")
 
     async def settle_debts(self) -> None:
         """Tell the ledger what it could not take before.
@@ -75,8 +77,9 @@ class Bookkeeping:
         Raises:
             LedgerUnavailable: it still cannot.
         """
-        for request_id in list(self._debts):
-            await self._settle_debt(request_id)
+        # Others may be added meanwhile; what is left when the gate opens would be told at the next fault only.
+        while self._debts:
+            await self._settle_debt(next(iter(self._debts)))
 
     async def _until_taken(self, request_id: str, known: Known | None) -> None:
         while True:
@@ -90,7 +93,7 @@ class Bookkeeping:
                 await self._gate.change()
 
     async def _settle_debt(self, request_id: str) -> None:
-        if not self._debts:
+        if request_id not in self._debts:
             return
         # One at a time: a release that is told twice could undo a claim made in between.
         async with self._settling:

@@ -28,8 +28,8 @@ class EndpointHealth:
     def judge(self, result: CallResult, epoch: int) -> CallResult:
         """Learn from a result; a run of 403 becomes `Blocked`."""
         result = self._forbidden.judge(result)
-        self._not_sent = self._not_sent + 1 if isinstance(result, NotSent) else 0
         if epoch == self._epoch:
+            self._not_sent = self._not_sent + 1 if isinstance(result, NotSent) else 0
             self._learn(result)
         return result
 
@@ -38,6 +38,7 @@ class EndpointHealth:
             case Blocked(answer=answer):
                 said = f"HTTP {answer.http_status}" + (f", {answer.code}" if answer.code else "")
                 self._close(PauseReason.BLOCKED, f"the endpoint refuses the account ({said}); check key and balance")
+                self._open(PauseReason.ENDPOINT_DOWN)
             case NotSent(reason=reason) if self._not_sent >= self._down_after:
                 self._close(
                     PauseReason.ENDPOINT_DOWN,

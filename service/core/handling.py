@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 from service.core.call import (
     Accepted,
+    Answer,
     Blocked,
     Call,
     CallResult,
@@ -86,8 +87,9 @@ class Handler:
             return Handled(Defect(called=called), warnings)
 
     async def _place(self, call: Call, deadline: datetime | None, history: History) -> Outcome:
-        if (wait := self._wait_asked_for(history, deadline)) > 0:
-            return Postponed(wait_on(self._policy.tiers, wait), history)
+        time_left = self._time_left(history, deadline)
+        if (wait := self._wait_asked_for(history)) > 0 and time_left > 0:
+            return Postponed(wait_on(self._policy.tiers, wait, time_left=time_left), history)
         placed = await self._caller.place(call, deadline)
         match placed:
             case Finished(result=result, attempts=attempts, doubt=doubt):
@@ -101,18 +103,26 @@ class Handler:
                 return Postponed(wait_on(self._policy.tiers, seconds), history)
             case GivenBack(attempts=attempts):
                 return Interrupted(history.attempts + attempts)
-            case Withheld(attempts=attempts, doubt=doubt):
-                return Withdrawn(_after(history, attempts, doubt=doubt))
+            case Withheld(attempts=attempts, doubt=doubt, last=last):
+                past = _after(history, attempts, doubt=doubt)
+                # A probe that failed once more after the retry budget ended.
+                out_of_time = last is not None and self._clock.now() >= self._ends(past)
+                return self._failed(last, deadline, past) if last and out_of_time else Withdrawn(past)
+            case DeadlinePassed(attempts=attempts) if history.doubt:
+                # The ledger has forgotten it; "expired" would claim that nothing was paid for.
+                return InDoubt(Answer(), history.attempts + attempts)
             case DeadlinePassed(attempts=attempts):
                 # Only a request with a deadline can be past it.
                 return Expired(deadline or self._clock.now(), history.attempts + attempts)
 
-    def _wait_asked_for(self, history: History, deadline: datetime | None) -> float:
-        """Tell how many seconds the endpoint still does not want to be asked; 0 where time is up anyway."""
-        now = self._clock.now()
-        if history.not_before is None or (deadline is not None and now >= deadline):
-            return 0.0
-        return min((history.not_before - now).total_seconds(), (self._ends(history) - now).total_seconds())
+    def _wait_asked_for(self, history: History) -> float:
+        """Tell how many seconds the endpoint still does not want to be asked."""
+        return 0.0 if history.not_before is None else (history.not_before - self._clock.now()).total_seconds()
+
+    def _time_left(self, history: History, deadline: datetime | None) -> float:
+        """Tell how many seconds deadline and retry budget leave."""
+        ends = self._ends(history) if deadline is None else min(self._ends(history), deadline)
+        return (ends - self._clock.now()).total_seconds()
 
     def _failed(self, result: FailedCall, deadline: datetime | None, past: History) -> Outcome:
         now = self._clock.now()

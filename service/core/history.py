@@ -13,8 +13,9 @@ FIRST_SEEN = "x-first-seen"
 NOT_BEFORE = "x-not-before"
 DOUBT = "x-doubt"
 REPLAY = "x-replay"
+MADE_UP_ID = "x-made-up-id"
 
-HEADERS = (ATTEMPTS, POSTPONED, FIRST_SEEN, NOT_BEFORE, DOUBT, REPLAY)
+HEADERS = (ATTEMPTS, POSTPONED, FIRST_SEEN, NOT_BEFORE, DOUBT, REPLAY, MADE_UP_ID)
 """Written by the worker and its commands. What a producer writes there is read with the same care as any input."""
 
 _LARGEST = 1_000_000
@@ -84,6 +85,6 @@ def _instant(value: object) -> datetime | None:
         return None
     try:
         instant = datetime.fromisoformat(value)
-    except ValueError:
+        return instant.astimezone(UTC) if instant.tzinfo is not None else None
+    except (ValueError, OverflowError):
         return None
-    return instant.astimezone(UTC) if instant.tzinfo is not None else None

@@ -8,8 +8,12 @@ from service.core.bookkeeping import Bookkeeping
 from service.core.call import Accepted, Call, CallResult, Uncertain
 from service.core.endpoint_health import EndpointHealth
 from service.core.facts import CallEnded, CallPrevented
+from service.core.gate import HeldTooLong
 from service.core.ledger import Claimed, DoubtRecord, Found, Known, LedgerUnavailable, Permit, Running, SubmittedRecord
 from service.core.ports import Admission, Clock, Endpoint, Observer
+
+# A ledger that comes and goes must not hold a message for ever.
+_CLAIMS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +45,7 @@ class PaidCall:
             GateClosed: the endpoint takes no calls for now.
             HeldTooLong: broker or ledger stayed away.
         """
-        while True:
+        for _ in range(_CLAIMS):
             async with self.admission.slot():
                 try:
                     unmade = await self._claim(call, attempt, deadline)
@@ -53,6 +57,7 @@ class PaidCall:
                 result = await self._submit(call, attempt)
             await self.books.note(call.request_id, self._known(call, result, attempt))
             return result
+        raise HeldTooLong
 
     async def _claim(self, call: Call, attempt: int, deadline: datetime | None) -> Unmade | None:
         """Claim the call; None where it may be made."""

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from service.core.facts import Probing
 from service.core.gate import Gate
@@ -45,6 +45,7 @@ class Pausing:
         while True:
             while not self._gate.closed:
                 await self._gate.change()
+            self._hurry.clear()
             await self._consumption.pause()
             await self._until_open()
             await self._consumption.resume()
@@ -55,23 +56,24 @@ class Pausing:
             if not self._gate.wants_probe:
                 await self._gate.change()
                 continue
-            hurried = await self._rest(wait)
-            if hurried:
+            await self._rest(wait)
+            if self._hurry.is_set():
+                self._hurry.clear()
                 wait = self._policy.first
             if await self._probe(wait):
                 wait = min(self._policy.cap, wait * 2)
 
-    async def _rest(self, seconds: float) -> bool:
-        """Wait before the next probe; tell whether somebody hurried."""
-        waits = {asyncio.ensure_future(self._hurry.wait()), asyncio.ensure_future(self._gate.change())}
+    async def _rest(self, seconds: float) -> None:
+        """Wait before the next probe, unless somebody hurries or a probe is of no use any more."""
+        hurry = asyncio.ensure_future(self._hurry.wait())
         try:
-            await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+            async with asyncio.timeout(seconds):
+                while self._gate.wants_probe and not hurry.done():
+                    await self._change_or(hurry)
+        except TimeoutError:
+            pass
         finally:
-            for each in waits:
-                each.cancel()
-        hurried = self._hurry.is_set()
-        self._hurry.clear()
-        return hurried
+            hurry.cancel()
 
     async def _probe(self, wait: float) -> bool:
         """Let one message through, unless the gate changed meanwhile; tell whether it led to a call."""
@@ -80,8 +82,19 @@ class Pausing:
             return False
         self._observer.notify(Probing(incoming.delivery.message_id or "", min(self._policy.cap, wait * 2)))
         self._gate.begin_probe()
+        settled = asyncio.ensure_future(self._try_one(incoming))
         try:
-            await self._try_one(incoming)
+            # Its call may have opened the gate long before its reply is confirmed.
+            while self._gate.closed and not settled.done():
+                await self._change_or(settled)
         finally:
             called = self._gate.end_probe()
+            settled.cancel()
         return called
+
+    async def _change_or(self, other: "asyncio.Future[Any]") -> None:
+        change = asyncio.ensure_future(self._gate.change())
+        try:
+            await asyncio.wait({change, other}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            change.cancel()

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from service.core.call import CallResult
+from service.core.call import CallResult, FailedCall
 from service.core.ledger import Known
 
 
@@ -38,10 +38,14 @@ class GivenBack:
 
 @dataclass(frozen=True, slots=True)
 class Withheld:
-    """No call may start for now. Earlier calls were safe failures, unless there is a `doubt` as in `Finished`."""
+    """No call may start for now. Earlier calls were safe failures, unless there is a `doubt` as in `Finished`.
+
+    `last` is what the last of them came to; None where none was made.
+    """
 
     attempts: int
     doubt: bool
+    last: FailedCall | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,11 +1,12 @@
 """Where results and copies go, and with which properties (spec sections 2 and 4)."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 
 from service.core.deadline import DEADLINE_HEADER, deadline_of
 from service.core.delivery import Delivery, Identity
-from service.core.history import ATTEMPTS, FIRST_SEEN, History, history_headers, history_of, without_history
+from service.core.history import ATTEMPTS, FIRST_SEEN, MADE_UP_ID, History, history_headers, history_of, without_history
 from service.core.instant import rfc3339
 from service.core.outcome import Outcome, Submitted
 from service.core.outgoing import Outgoing, Route
@@ -16,6 +17,10 @@ from service.core.trace import trace_headers
 _JSON = "application/json"
 # Header values travel in frames with everything else; a long upstream message must not fill them.
 _HEADER_LIMIT = 1000
+# The broker would send further copies to the queues that are named there.
+_FURTHER_ROUTES = frozenset({"CC", "BCC"})
+# The broker drops a message as a cycle that its own record says was in a queue before.
+_DEATHS = ("x-death", "x-first-death-", "x-last-death-")
 
 
 def reply_message(
@@ -38,13 +43,17 @@ def _results_route(result: Result, topology: Topology) -> Route:
     return Route(topology.exchange, f"result.{result.status}")
 
 
-def moved_message(delivery: Delivery, tier: RetryTier | None, history: History, topology: Topology) -> Outgoing:
+def moved_message(
+    delivery: Delivery, identity: Identity, tier: RetryTier | None, history: History, topology: Topology
+) -> Outgoing:
     """Publish a request anew as it was, to the wait queue of `tier` or to its own queue, with its history.
 
     The producer's expiration becomes a deadline in a header: the broker would take the message out of a wait queue by
     it, or let it expire in its own queue without a reply.
     """
-    headers = _without_deaths(without_history(delivery.headers)) | dict(history_headers(history))
+    headers = _carried(delivery.headers) | dict(history_headers(history))
+    if identity.made_up:
+        headers[MADE_UP_ID] = True
     if isinstance(deadline := deadline_of(delivery), datetime):
         headers[DEADLINE_HEADER] = deadline.isoformat()
     return Outgoing(
@@ -56,19 +65,19 @@ def moved_message(delivery: Delivery, tier: RetryTier | None, history: History, 
         timestamp=delivery.timestamp,
         type=delivery.type,
         headers=headers,
-        message_id=delivery.message_id,
+        message_id=identity.request_id,
         reply_to=delivery.reply_to,
         app_id=delivery.app_id,
         priority=delivery.priority,
     )
 
 
-def _without_deaths(headers: dict[str, object]) -> dict[str, object]:
-    # The broker drops a message as a cycle that its own record says was in a queue before.
+def _carried(headers: Mapping[str, object]) -> dict[str, object]:
+    """Copy what the producer wrote, without what would lead this publish astray."""
     return {
         name: value
-        for name, value in headers.items()
-        if name != "x-death" and not name.startswith(("x-first-death-", "x-last-death-"))
+        for name, value in without_history(headers).items()
+        if name not in _FURTHER_ROUTES and not name.startswith(_DEATHS)
     }
 
 
@@ -87,7 +96,7 @@ def dead_message(
     them; as properties they would be mistaken for those of this publish.
     """
     headers: dict[str, object] = {
-        **_without_deaths(without_history(delivery.headers)),
+        **_carried(delivery.headers),
         "x-error-code": str(result.error.code),
         "x-error-message": result.error.message[:_HEADER_LIMIT],
         ATTEMPTS: result.attempts,

@@ -30,9 +30,12 @@ def escalate(
     return tier, replace(history, postponed=history.postponed + 1, not_before=not_before)
 
 
-def wait_on(tiers: Sequence[RetryTier], seconds: float) -> RetryTier:
-    """Choose the tier for a message that has to wait `seconds` more, whatever the tiers were before."""
-    return next((tier for tier in tiers if tier.wait.total_seconds() >= seconds), tiers[-1])
+def wait_on(tiers: Sequence[RetryTier], seconds: float, *, time_left: float = math.inf) -> RetryTier:
+    """Choose the tier for a message that has to wait `seconds` more, whatever the tiers were before.
+
+    A tier that would outlast `time_left` is not chosen, unless even the shortest one would.
+    """
+    return _fitting(tiers, seconds, floor=0.0, time_left=time_left) or tiers[0]
 
 
 def _fitting(tiers: Sequence[RetryTier], wanted: float, *, floor: float, time_left: float) -> RetryTier | None:

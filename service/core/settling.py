@@ -106,7 +106,7 @@ class Settler:
             copies.popleft()
 
     async def _publish_anew(self, copy: Copy, tier: RetryTier | None, history: History) -> None:
-        await self._publisher.keep(moved_message(copy.incoming.delivery, tier, history, self._topology))
+        await self._publisher.keep(moved_message(copy.incoming.delivery, copy.identity, tier, history, self._topology))
 
     async def _hand_back(self, copies: deque[Copy]) -> None:
         while copies:

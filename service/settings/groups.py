@@ -201,8 +201,8 @@ class Settings(_Group):
     def longest_hold(self) -> float:
         """Seconds for which one delivery can stay unsettled; the wait for a free slot comes on top.
 
-        The first tier, a last call begun at its end, one patience for a ledger and one for a broker that went away, one
-        confirm and one ledger record.
+        The first tier, then two claims that each wait at the gate first, a last call, its record and one confirm.
         """
-        waiting = self.retry.budget + 2 * self.worker.patience
-        return waiting + self.endpoint.timeout + self.broker.publish_timeout + self.ledger.timeout
+        claims = 2 * (self.worker.patience + self.ledger.timeout)
+        recorded = self.endpoint.timeout + self.worker.patience
+        return self.retry.budget + claims + recorded + self.broker.publish_timeout

@@ -70,7 +70,8 @@ def _hold(settings: Settings) -> Iterator[BrokenRelation]:
         _PUBLISH_TIMEOUT: settings.broker.publish_timeout,
         _LEDGER_TIMEOUT: settings.ledger.timeout,
     }
-    added = " plus ".join(f"{'twice ' * (name == _PATIENCE)}{_set(name, value)}" for name, value in parts.items())
+    times = {_PATIENCE: "three times ", _LEDGER_TIMEOUT: "twice "}
+    added = " plus ".join(f"{times.get(name, '')}{_set(name, value)}" for name, value in parts.items())
     yield BrokenRelation(
         (_CONSUMER_TIMEOUT, *parts),
         f"{_set(_CONSUMER_TIMEOUT, limit)} is not longer than one request may be held: {added}; "

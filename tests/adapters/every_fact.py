@@ -1,6 +1,6 @@
 """One example or more of every fact, and of every outcome and call result inside, full of sentinels."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from service.core.call import (
     Accepted,
@@ -16,25 +16,34 @@ from service.core.call import (
 )
 from service.core.contract import FieldProblem
 from service.core.facts import (
+    Advice,
     BrokerBlocked,
     CallEnded,
+    CallPrevented,
     ConsumerActive,
+    ConsumptionPaused,
     DefectFound,
     DrainStarted,
     Fact,
     Joined,
+    KeyChanged,
     LinkDown,
     LinkRole,
     LinkUp,
     LoopLag,
+    PauseReason,
+    Probing,
     PublishAttempt,
     Published,
     Received,
+    RecordMissing,
     RetryPlanned,
     RetryReason,
     Settled,
     SettlementAbandoned,
 )
+from service.core.history import History
+from service.core.ledger import SubmittedRecord
 from service.core.outcome import (
     BlockedOut,
     Defect,
@@ -44,11 +53,15 @@ from service.core.outcome import (
     Invalid,
     Malformed,
     Outcome,
+    Postponed,
     RateLimited,
     Rejected,
+    Repeated,
     Submitted,
     Unavailable,
+    Withdrawn,
 )
+from service.core.topology import RetryTier
 
 PROMPT = "sentinel-prompt: a red fox in snow"
 KEY = "sk-sentinel-key"
@@ -79,8 +92,11 @@ def look_up() -> None:
     raise KeyError(PROMPT)
 
 
+TIER = RetryTier("10s", timedelta(seconds=10))
+HISTORY = History(AT, attempts=3, postponed=1, not_before=AT, doubt=True, replay=PROMPT)
 OUTCOMES: tuple[Outcome, ...] = (
     Submitted("task-1", "wan2.2-t2v-plus", 1),
+    Repeated(SubmittedRecord("task-1", "wan2.2-t2v-plus", 1, AT)),
     Malformed(f"not JSON: {PROMPT}"),
     Invalid((FieldProblem(field="size", message=PROMPT), FieldProblem(field=PROMPT, message="unknown field"))),
     Expired(AT, 1),
@@ -91,6 +107,8 @@ OUTCOMES: tuple[Outcome, ...] = (
     InDoubt(ANSWER, 5),
     Defect(called=True),
     Interrupted(0),
+    Withdrawn(HISTORY),
+    Postponed(TIER, HISTORY),
 )
 RESULTS: tuple[CallResult, ...] = (
     Accepted("task-1"),
@@ -106,6 +124,7 @@ EVERY_FACT: tuple[Fact, ...] = (
     *(CallEnded("request-1", result, 1.0, 1) for result in RESULTS),
     *(RetryPlanned("request-1", reason, 0.5, 1) for reason in RetryReason),
     *(Settled("request-1", "correlation-1", outcome, 2.0, redelivered=False) for outcome in OUTCOMES),
+    *(CallPrevented("request-1", in_doubt=in_doubt) for in_doubt in (False, True)),
     Joined("request-1", redelivered=True),
     *(SettlementAbandoned("request-1", outcome) for outcome in (*OUTCOMES, None)),
     DefectFound("request-1", failure()),
@@ -116,6 +135,13 @@ EVERY_FACT: tuple[Fact, ...] = (
     BrokerBlocked(blocked=True),
     BrokerBlocked(blocked=False),
     ConsumerActive(active=False),
+    *(ConsumptionPaused(reason, paused=True, why=f"refused for {PASSWORD} and {KEY}") for reason in PauseReason),
+    *(ConsumptionPaused(reason, paused=False) for reason in PauseReason),
+    Probing("request-1", 10.0),
+    RecordMissing("request-1", "task-1"),
+    RecordMissing("request-1", None),
+    KeyChanged(),
+    Advice(f"the password {PASSWORD} and the key {KEY} are weak: choose others"),
     DrainStarted(3),
     LoopLag(0.0),
     LoopLag(2.0),

@@ -21,6 +21,7 @@ async def test_cancellation_propagates() -> None:
         await server.wait_open(0)
 
 
+@pytest.mark.pain(11)
 @pytest.mark.parametrize("scheme", ["http", "https"])
 async def test_two_hundred_rounds_of_cancellation_take_no_connection_away(scheme: str) -> None:
     answers = asyncio.Event()

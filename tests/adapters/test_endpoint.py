@@ -127,6 +127,7 @@ async def test_a_key_that_the_library_repeats_is_not_passed_on() -> None:
     assert posts == 0
 
 
+@pytest.mark.pain(21)
 async def test_an_idle_connection_is_dropped_after_the_keepalive() -> None:
     async with serving(answering(ACCEPTED, ACCEPTED), keepalive=0.0) as (server, endpoint):
         assert [await endpoint.submit(CALL) for _ in range(2)] == [Accepted("task-1")] * 2

@@ -24,6 +24,7 @@ from tests.support.raw_server import Peer, RawServer, Script, answer, answering,
 HTML = b"<html><h1>Bad Gateway</h1></html>"
 
 
+@pytest.mark.pain(22)
 async def test_a_closed_port_is_not_sent() -> None:
     async with raw_server(hold) as server:
         url = server.url
@@ -137,6 +138,7 @@ async def test_a_reset_before_the_request_was_read_is_never_an_answer() -> None:
     assert posts == 0
 
 
+@pytest.mark.pain(22)
 @pytest.mark.parametrize(
     ("script", "reason"),
     [
@@ -179,6 +181,7 @@ async def test_an_idle_connection_that_the_server_closed_is_not_used_again() -> 
     assert (server.connections, len(server.posts)) == (2, 2)
 
 
+@pytest.mark.pain(21)
 async def test_a_server_that_drops_the_second_request_of_a_connection_is_uncertain() -> None:
     async def drop_the_second(peer: Peer) -> None:
         await peer.read_post()

@@ -1,27 +1,24 @@
 import asyncio
+from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from itertools import cycle
 
 import pytest
-from typing_extensions import override
 
 from service.adapters.first_tier import FirstTier
-from service.core.admission import ConcurrencyLimit
+from service.core.admission import ConcurrencyLimit, GatedAdmission
+from service.core.bookkeeping import Bookkeeping
 from service.core.call import (
     Accepted,
     Answer,
     Blocked,
     Call,
     CallResult,
-    DeadlinePassed,
-    Finished,
-    GivenBack,
     NotSent,
     NotSentReason,
-    Placed,
     RefusedForGood,
     RefusedForNow,
     Uncertain,
@@ -29,10 +26,16 @@ from service.core.call import (
 )
 from service.core.contract import VideoRequest
 from service.core.drain import Drain, Draining
+from service.core.endpoint_health import EndpointHealth
 from service.core.facts import CallEnded, Fact, RetryPlanned, RetryReason
-from service.core.forbidden import ForbiddenStreak
+from service.core.gate import Gate, GateClosed, HeldTooLong
+from service.core.ledger import DoubtRecord, Permit, SubmittedRecord
+from service.core.paid_call import PaidCall
+from service.core.placement import AlreadyKnown, DeadlinePassed, Finished, GivenBack, Placed, RunningElsewhere, Withheld
+from service.core.ports import Admission
 from service.core.retry import OnUncertain, RetryPolicy
 from tests.support.fakes import NEW_YEAR, FakeClock, RecordingObserver, ScriptedEndpoint
+from tests.support.flaky_ledger import FlakyLedger
 
 CALL = Call("request-1", VideoRequest(prompt="a cat", model="wan2.2-t2v-plus"), {})
 ANSWER = Answer()
@@ -42,30 +45,23 @@ THROTTLED = RefusedForNow(ANSWER, throttled=True)
 FORBIDDEN = RefusedForGood(ANSWER, forbidden=True)
 UNCERTAIN = Uncertain(UncertainReason.TIMEOUT, ANSWER)
 RESEND = RetryPolicy(on_uncertain=OnUncertain.RESEND)
+# Three waits at half the jitter.
+WAITED = timedelta(seconds=0.25 + 0.5 + 1.0)
 
 
-class ClockedDrain(Drain):
-    """Waits on the test's clock: a pause is over at once, and the clock has moved on by its length."""
+class ClockedAdmission:
+    """Lets everybody in and counts who is in. A pause is over at once, and the clock has moved on by its length.
+
+    `signals` are raised one after the other where a request asks to wait; `at_the_door` happens where it asks for a
+    place.
+    """
 
     def __init__(self, clock: FakeClock) -> None:
-        super().__init__()
         self._clock = clock
-        self.pauses: list[float] = []
-
-    @override
-    async def pause(self, seconds: float) -> None:
-        if self.begun:
-            raise Draining
-        self.pauses.append(seconds)
-        self._clock.advance(seconds)
-
-
-class CountingAdmission:
-    """Lets everybody in, counts who is in, and can do something while a request waits for its turn."""
-
-    def __init__(self) -> None:
         self.held = 0
+        self.pauses: list[float] = []
         self.at_the_door: Callable[[], None] = lambda: None
+        self.signals: deque[Exception] = deque()
 
     @asynccontextmanager
     async def slot(self) -> AsyncIterator[None]:
@@ -76,6 +72,12 @@ class CountingAdmission:
         finally:
             self.held -= 1
 
+    async def pause(self, seconds: float) -> None:
+        if self.signals:
+            raise self.signals.popleft()
+        self.pauses.append(seconds)
+        self._clock.advance(seconds)
+
 
 @dataclass
 class Setting:
@@ -84,28 +86,35 @@ class Setting:
     endpoint: ScriptedEndpoint
     policy: RetryPolicy = field(default_factory=RetryPolicy)
     draws: tuple[float, ...] = (0.5,)
-    clock: FakeClock = field(default_factory=FakeClock)
-    admission: CountingAdmission = field(default_factory=CountingAdmission)
-    observer: RecordingObserver = field(default_factory=RecordingObserver)
-    streak: ForbiddenStreak = field(default_factory=ForbiddenStreak)
 
     def __post_init__(self) -> None:
-        self.drain = ClockedDrain(self.clock)
+        self.clock = FakeClock()
+        self.observer = RecordingObserver()
+        self.drain = Drain()
+        self.gate = Gate(self.drain, self.observer, patience=5.0)
+        self.ledger = FlakyLedger(self.clock)
+        self.admission = ClockedAdmission(self.clock)
+        self.tier = self.tier_behind(self.admission)
+
+    def tier_behind(self, admission: Admission) -> FirstTier:
         draws = cycle(self.draws)
-        self.tier = FirstTier(
+        paid_call = PaidCall(
             endpoint=self.endpoint,
-            admission=self.admission,
-            drain=self.drain,
-            policy=self.policy,
+            books=Bookkeeping(self.ledger, self.gate, self.observer, patience=5.0),
+            admission=admission,
+            health=EndpointHealth(self.gate, down_after=100),
             clock=self.clock,
             observer=self.observer,
-            uniform=lambda: next(draws),
-            streak=self.streak,
+            resend=self.policy.on_uncertain is OnUncertain.RESEND,
         )
+        return FirstTier(paid_call, admission, self.policy, self.clock, self.observer, lambda: next(draws))
 
-    async def place(self, seconds_left: float | None = None) -> Placed:
+    def gated_tier(self, limit: int = 1) -> FirstTier:
+        return self.tier_behind(GatedAdmission(ConcurrencyLimit(limit, self.drain), self.gate))
+
+    async def place(self, seconds_left: float | None = None, call: Call = CALL) -> Placed:
         deadline = None if seconds_left is None else NEW_YEAR + timedelta(seconds=seconds_left)
-        return await self.tier.place(CALL, deadline)
+        return await self.tier.place(call, deadline)
 
 
 def scripted(*results: CallResult, policy: RetryPolicy | None = None, draws: tuple[float, ...] = (0.5,)) -> Setting:
@@ -138,21 +147,21 @@ async def test_the_last_of_four_failures_is_the_result() -> None:
 async def test_waits_grow_and_each_is_drawn_once() -> None:
     setting = scripted(NOT_SENT, draws=(0.1, 0.2, 0.3))
     await setting.place()
-    assert setting.drain.pauses == pytest.approx([0.1 * 0.5, 0.2 * 1.0, 0.3 * 2.0])
+    assert setting.admission.pauses == pytest.approx([0.1 * 0.5, 0.2 * 1.0, 0.3 * 2.0])
 
 
 async def test_the_latest_retry_after_is_the_floor() -> None:
     slow, slower = (RefusedForNow(ANSWER, throttled=True, retry_after=wait) for wait in (3.0, 9.0))
     setting = scripted(slow, slower, ACCEPTED)
     await setting.place()
-    assert setting.drain.pauses == [3.0, 9.0]
+    assert setting.admission.pauses == [3.0, 9.0]
 
 
 async def test_a_retry_after_beyond_the_budget_ends_the_tier_at_once() -> None:
     refused = RefusedForNow(ANSWER, throttled=True, retry_after=61.0)
     setting = scripted(refused)
     assert await setting.place() == Finished(refused, 1)
-    assert setting.drain.pauses == []
+    assert setting.admission.pauses == []
 
 
 async def test_the_budget_counts_the_time_since_the_request_came() -> None:
@@ -199,15 +208,12 @@ async def test_the_slot_is_held_during_the_call_and_not_during_the_wait() -> Non
 
 
 async def test_a_wait_frees_the_slot_for_another_request() -> None:
-    clock, observer, drain = FakeClock(), RecordingObserver(), Drain()
-    endpoint = ScriptedEndpoint(RefusedForNow(ANSWER, throttled=True, retry_after=50), ACCEPTED)
-    tier = FirstTier(
-        endpoint, ConcurrencyLimit(1, drain), drain, RetryPolicy(), clock, observer, lambda: 0.0, ForbiddenStreak()
-    )
+    setting = scripted(RefusedForNow(ANSWER, throttled=True, retry_after=50), ACCEPTED)
+    tier = setting.gated_tier()
     waiting = asyncio.create_task(tier.place(CALL, None))
-    await observer.wait_for(RetryPlanned)
-    assert await tier.place(CALL, None) == Finished(ACCEPTED, 1)
-    drain.begin()
+    await setting.observer.wait_for(RetryPlanned)
+    assert await tier.place(replace(CALL, request_id="request-2"), None) == Finished(ACCEPTED, 1)
+    setting.drain.begin()
     assert await waiting == GivenBack(1)
 
 
@@ -227,25 +233,14 @@ async def test_a_deadline_that_passes_before_a_repetition_prevents_it() -> None:
 async def test_a_wait_up_to_the_deadline_is_not_begun() -> None:
     setting = scripted(RefusedForNow(ANSWER, throttled=False, retry_after=5))
     assert isinstance(await setting.place(seconds_left=5), Finished)
-    assert setting.drain.pauses == []
+    assert setting.admission.pauses == []
 
 
 async def test_a_drain_before_the_first_call_gives_the_request_back() -> None:
-    drain = Drain()
-    drain.begin()
-    endpoint = ScriptedEndpoint()
-    tier = FirstTier(
-        endpoint,
-        ConcurrencyLimit(1, drain),
-        drain,
-        RetryPolicy(),
-        FakeClock(),
-        RecordingObserver(),
-        lambda: 0.0,
-        ForbiddenStreak(),
-    )
-    assert await tier.place(CALL, None) == GivenBack(0)
-    assert endpoint.calls == []
+    setting = scripted(ACCEPTED)
+    setting.drain.begin()
+    assert await setting.gated_tier().place(CALL, None) == GivenBack(0)
+    assert setting.endpoint.calls == []
 
 
 async def test_a_drain_during_a_call_lets_it_end_and_reports_what_it_came_to() -> None:
@@ -261,17 +256,16 @@ async def test_a_drain_during_a_call_lets_it_end_and_reports_what_it_came_to() -
 async def test_a_drain_during_a_call_that_would_be_repeated_gives_the_request_back() -> None:
     setting = scripted(NOT_SENT)
     setting.endpoint.hold()
-    placing = asyncio.create_task(setting.place())
+    placing = asyncio.create_task(setting.gated_tier().place(CALL, None))
     await setting.endpoint.wait_for_calls()
     setting.drain.begin()
     setting.endpoint.release()
     assert await placing == GivenBack(1)
-    assert setting.observer.of(RetryPlanned) == []
 
 
 async def test_the_fifth_forbidden_request_in_a_row_is_blocked() -> None:
     setting = scripted(FORBIDDEN)
-    placed = [await setting.place() for _ in range(5)]
+    placed = [await setting.place(call=replace(CALL, request_id=f"request-{number}")) for number in range(5)]
     assert placed == [Finished(FORBIDDEN, 1)] * 4 + [Finished(Blocked(ANSWER), 1)]
     assert [ended.result for ended in setting.observer.of(CallEnded)][-1] == Blocked(ANSWER)
 
@@ -289,6 +283,17 @@ async def test_a_doubt_that_was_sent_again_outlives_a_later_refusal() -> None:
 async def test_a_deadline_after_a_doubt_does_not_claim_that_nothing_was_paid_for() -> None:
     setting = scripted(UNCERTAIN, policy=RESEND)
     setting.admission.at_the_door = lambda: setting.clock.advance(3)
+    assert await setting.place(seconds_left=5) == AlreadyKnown(DoubtRecord(ANSWER, 1))
+
+
+async def test_a_deadline_after_a_doubt_that_the_ledger_forgot_ends_as_that_doubt() -> None:
+    setting = scripted(UNCERTAIN, policy=RESEND)
+
+    def forget_and_go_on() -> None:
+        setting.ledger.kept._entries.clear()
+        setting.clock.advance(3)
+
+    setting.admission.at_the_door = forget_and_go_on
     assert await setting.place(seconds_left=5) == Finished(UNCERTAIN, 1)
 
 
@@ -308,3 +313,61 @@ async def test_cancellation_propagates_and_frees_the_slot() -> None:
     with pytest.raises(asyncio.CancelledError):
         await placing
     assert setting.admission.held == 0
+
+
+@pytest.mark.parametrize(
+    ("signal", "placed"),
+    [
+        (Draining(), GivenBack(1)),
+        (HeldTooLong(), GivenBack(1)),
+        (GateClosed(), Withheld(1, doubt=False, last=NOT_SENT)),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+async def test_what_ends_a_wait_names_the_placement(signal: Exception, placed: Placed) -> None:
+    setting = scripted(NOT_SENT)
+    setting.admission.signals.append(signal)
+    assert await setting.place() == placed
+
+
+@pytest.mark.parametrize("signal", [Draining(), HeldTooLong(), GateClosed()], ids=lambda signal: type(signal).__name__)
+async def test_a_doubt_travels_with_the_message_whatever_ends_the_wait(signal: Exception) -> None:
+    setting = scripted(UNCERTAIN, policy=RESEND)
+    setting.admission.signals.append(signal)
+    assert await setting.place() == Withheld(1, doubt=True, last=UNCERTAIN)
+
+
+async def test_what_the_ledger_knows_is_told_without_a_call() -> None:
+    setting = scripted(ACCEPTED)
+    record = SubmittedRecord("task-0", "wan2.2-t2v-plus", 2, NEW_YEAR)
+    await setting.ledger.record("request-1", record)
+    assert await setting.place() == AlreadyKnown(record)
+    assert setting.endpoint.calls == []
+
+
+async def test_a_doubt_on_record_is_told_without_a_call() -> None:
+    setting = scripted(ACCEPTED)
+    await setting.ledger.record("request-1", DoubtRecord(ANSWER, 1))
+    assert await setting.place() == AlreadyKnown(DoubtRecord(ANSWER, 1))
+    assert setting.endpoint.calls == []
+
+
+async def test_a_call_that_runs_elsewhere_is_not_made_here() -> None:
+    setting = scripted(ACCEPTED)
+    await setting.ledger.claim("request-1", 1, Permit())
+    setting.clock.advance(20)
+    assert await setting.place() == RunningElsewhere(40.0)
+    assert setting.endpoint.calls == []
+
+
+async def test_attempts_of_earlier_deliveries_count_on_the_record_and_not_towards_the_tier() -> None:
+    setting = scripted(NOT_SENT, NOT_SENT, NOT_SENT, ACCEPTED)
+    assert await setting.place(call=replace(CALL, earlier=8)) == Finished(ACCEPTED, 4)
+    assert [ended.attempt for ended in setting.observer.of(CallEnded)] == [9, 10, 11, 12]
+    assert await setting.ledger.find("request-1") == SubmittedRecord("task-1", "wan2.2-t2v-plus", 12, NEW_YEAR + WAITED)
+
+
+async def test_each_call_of_the_tier_is_claimed_anew_and_released_after_a_safe_failure() -> None:
+    setting = scripted(NOT_SENT, ACCEPTED)
+    await setting.place()
+    assert setting.ledger.done == ["claim request-1", "release request-1", "claim request-1", "record request-1"]

@@ -4,24 +4,32 @@ from service.adapters.logs import LogObserver
 from service.core.call import Accepted, Answer, Blocked
 from service.core.contract import FieldProblem
 from service.core.facts import (
+    Advice,
     BrokerBlocked,
     CallEnded,
+    CallPrevented,
     ConsumerActive,
+    ConsumptionPaused,
     DefectFound,
     Fact,
+    KeyChanged,
     LinkDown,
     LinkRole,
     LinkUp,
     LoopLag,
+    PauseReason,
+    Probing,
     PublishAttempt,
     Published,
     Received,
+    RecordMissing,
     RetryPlanned,
     RetryReason,
     SettlementAbandoned,
 )
-from service.core.outcome import Invalid, Rejected
-from tests.adapters.every_fact import AT, EVERY_FACT, KEY, PASSWORD, PROMPT, failure
+from service.core.ledger import SubmittedRecord
+from service.core.outcome import Invalid, Postponed, Rejected, Repeated, Withdrawn
+from tests.adapters.every_fact import AT, EVERY_FACT, HISTORY, KEY, PASSWORD, PROMPT, TIER, failure
 from tests.adapters.log_lines import SUBMITTED, Log, settled
 
 pytestmark = pytest.mark.usefixtures("restored_logging")
@@ -98,6 +106,13 @@ def test_a_lost_link_says_why_and_when_the_next_try_is() -> None:
     [
         (settled(SUBMITTED), "info"),
         (RetryPlanned("request-1", RetryReason.THROTTLED, 1.0, 1), "info"),
+        (CallPrevented("request-1", in_doubt=True), "info"),
+        (RecordMissing("request-1", None), "error"),
+        (ConsumptionPaused(PauseReason.LEDGER, paused=True, why="why"), "warning"),
+        (ConsumptionPaused(PauseReason.LEDGER, paused=False), "info"),
+        (Probing("request-1", 10.0), "info"),
+        (KeyChanged(), "info"),
+        (Advice("choose another"), "warning"),
         (LinkUp(LinkRole.PUBLISH, first=True), "info"),
         (ConsumerActive(active=True), "info"),
         (ConsumerActive(active=False), "warning"),
@@ -112,6 +127,36 @@ def test_a_lost_link_says_why_and_when_the_next_try_is() -> None:
 def test_each_fact_has_its_level(fact: Fact, level: str) -> None:
     (line,) = Log().after(fact)
     assert line["level"] == level
+
+
+def test_a_duplicate_shows_the_task_that_was_paid_for() -> None:
+    (line,) = Log().after(settled(Repeated(SubmittedRecord("task-0", "model", 3, AT))))
+    assert (line["outcome"], line["task_id"], line["model"], line["attempts"]) == ("duplicate", "task-0", "model", 0)
+
+
+def test_a_postponed_request_shows_its_tier_and_the_calls_so_far() -> None:
+    (line,) = Log().after(settled(Postponed(TIER, HISTORY)))
+    assert (line["outcome"], line["tier"], line["attempts"]) == ("postponed", "10s", 3)
+
+
+def test_a_withdrawn_request_shows_the_calls_so_far() -> None:
+    (line,) = Log().after(settled(Withdrawn(HISTORY)))
+    assert (line["outcome"], line["attempts"]) == ("interrupted", 3)
+
+
+def test_a_paid_task_that_the_ledger_does_not_know_yet_is_named() -> None:
+    (line,) = Log(level="error").after(RecordMissing("request-1", "task-1"))
+    assert (line["request_id"], line["task_id"]) == ("request-1", "task-1")
+
+
+def test_a_pause_says_why_and_names_no_secret() -> None:
+    (line,) = Log().after(ConsumptionPaused(PauseReason.BROKER, paused=True, why=f"login refused for {PASSWORD}"))
+    assert (line["reason"], line["why"]) == ("broker", "login refused for ***")
+
+
+def test_advice_is_told_in_full() -> None:
+    (line,) = Log().after(Advice("the ledger is none: choose another"))
+    assert (line["event"], line["text"]) == ("advice", "the ledger is none: choose another")
 
 
 def test_a_short_lag_is_not_worth_a_line() -> None:

@@ -14,7 +14,9 @@ from service.adapters.version import installed_version
 from service.core.call import Accepted, ResultClass
 from service.core.facts import (
     CallEnded,
+    CallPrevented,
     ConsumerActive,
+    ConsumptionPaused,
     DrainStarted,
     Fact,
     Joined,
@@ -22,6 +24,7 @@ from service.core.facts import (
     LinkRole,
     LinkUp,
     LoopLag,
+    PauseReason,
     PublishAttempt,
     Published,
     Received,
@@ -30,8 +33,8 @@ from service.core.facts import (
     Settled,
     SettlementAbandoned,
 )
-from service.core.outcome import Interrupted, OutcomeLabel, Submitted
-from tests.adapters.every_fact import AT, EVERY_FACT
+from service.core.outcome import Interrupted, OutcomeLabel, Postponed, Submitted
+from tests.adapters.every_fact import AT, EVERY_FACT, HISTORY, TIER
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "metrics.md"
 ROW = re.compile(r"^\| `(videogen_\w+)` \| (\w+) \| (?:`(\w+)`: )?(.*?) \|", re.MULTILINE)
@@ -49,7 +52,7 @@ def registry() -> CollectorRegistry:
 
 @pytest.fixture
 def observer(registry: CollectorRegistry) -> MetricsObserver:
-    return MetricsObserver(registry, concurrency_limit=7)
+    return MetricsObserver(registry, concurrency_limit=7, tiers=["10s", "1m", "5m", "30m"])
 
 
 @pytest.fixture
@@ -112,6 +115,8 @@ def test_the_examples_cover_every_fact() -> None:
         ("videogen_endpoint_calls_total", "result", {result.value for result in ResultClass}),
         ("videogen_results_published_total", "outcome", {"confirmed", "returned", "nacked", "timeout"}),
         ("videogen_requests_received_total", "redelivered", {"true", "false"}),
+        ("videogen_retries_scheduled_total", "tier", {"10s", "1m", "5m", "30m"}),
+        ("videogen_consumption_paused", "reason", {reason.value for reason in PauseReason}),
     ],
 )
 def test_label_values_are_those_of_the_specification(
@@ -163,6 +168,34 @@ def test_a_joined_copy_settles_as_a_duplicate(observer: MetricsObserver, value: 
     observer.notify(Joined("request-1", redelivered=True))
     assert value("requests_settled_total", outcome="duplicate") == 1
     assert value("requests_in_flight") == 1
+
+
+def test_a_joined_copy_is_a_call_that_was_not_made(observer: MetricsObserver, value: Value) -> None:
+    observer.notify(Joined("request-1", redelivered=True))
+    assert value("duplicate_calls_prevented_total") == 1
+
+
+@pytest.mark.parametrize("in_doubt", [False, True])
+def test_a_call_that_was_prevented_is_counted(observer: MetricsObserver, value: Value, *, in_doubt: bool) -> None:
+    observer.notify(CallPrevented("request-1", in_doubt=in_doubt))
+    assert value("duplicate_calls_prevented_total") == 1
+
+
+def test_a_postponed_request_is_counted_by_its_tier(observer: MetricsObserver, value: Value) -> None:
+    observer.notify(RECEIVED)
+    observer.notify(replace(SETTLED, outcome=Postponed(TIER, HISTORY)))
+    assert value("requests_settled_total", outcome="postponed") == 1
+    assert value("retries_scheduled_total", tier="10s") == 1
+    assert value("retries_scheduled_total", tier="1m") == 0
+    assert value("requests_in_flight") == 0
+
+
+def test_a_pause_shows_until_it_is_over(observer: MetricsObserver, value: Value) -> None:
+    observer.notify(ConsumptionPaused(PauseReason.BLOCKED, paused=True, why="check key and balance"))
+    assert value("consumption_paused", reason="blocked") == 1
+    assert value("consumption_paused", reason="ledger") == 0
+    observer.notify(ConsumptionPaused(PauseReason.BLOCKED, paused=False))
+    assert value("consumption_paused", reason="blocked") == 0
 
 
 def test_an_abandoned_request_is_no_longer_in_flight(observer: MetricsObserver, value: Value) -> None:

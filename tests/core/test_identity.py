@@ -19,6 +19,8 @@ def _made_up() -> str:
         (Delivery(b"", correlation_id="c"), Identity("made-up", "c", made_up=True)),
         (Delivery(b""), Identity("made-up", "made-up", made_up=True)),
         (Delivery(b"", message_id="", correlation_id=""), Identity("made-up", "made-up", made_up=True)),
+        (Delivery(b"", message_id="m", headers={"x-made-up-id": True}), Identity("m", "m", made_up=True)),
+        (Delivery(b"", message_id="m", headers={"x-made-up-id": "yes"}), Identity("m", "m", made_up=False)),
     ],
 )
 def test_ids_are_taken_from_the_message_or_made_up(delivery: Delivery, identity: Identity) -> None:

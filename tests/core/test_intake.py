@@ -1,20 +1,22 @@
 import asyncio
 import json
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import count
 
-from service.core.call import Accepted, Answer, Finished, GivenBack, Placed, RefusedForGood, Uncertain, UncertainReason
+from service.core.call import Accepted, Answer, RefusedForGood, Uncertain, UncertainReason
 from service.core.catalogue import Catalogue, Model
 from service.core.delivery import Delivery
 from service.core.drain import Drain
 from service.core.facts import DefectFound, Joined, Received, Settled, SettlementAbandoned
-from service.core.handling import Handler
+from service.core.handling import Handler, SecondTierPolicy
 from service.core.intake import Intake
-from service.core.outcome import Interrupted, Rejected, Submitted
+from service.core.ledger import DoubtRecord, SubmittedRecord
+from service.core.outcome import InDoubt, Interrupted, Rejected, Repeated, Submitted
 from service.core.outgoing import PublishVerdict, Route
+from service.core.placement import AlreadyKnown, Finished, GivenBack, Placed, RunningElsewhere, Withheld
 from service.core.reading import RequestReader
 from service.core.settling import Settler
-from service.core.topology import Topology
+from service.core.topology import RetryTier, Topology
 from tests.support.fakes import (
     GUARD,
     NEW_YEAR,
@@ -28,7 +30,8 @@ from tests.support.fakes import (
 
 CATALOGUE = Catalogue(models=(Model(name="wan", sizes=((832, 480),), durations=(5,)),))
 BODY = json.dumps({"prompt": "a cat", "model": "wan"}).encode()
-TOPOLOGY = Topology("videogen")
+TIERS = (RetryTier("10s", timedelta(seconds=10)), RetryTier("1m", timedelta(minutes=1)))
+TOPOLOGY = Topology("videogen", TIERS)
 ANSWERS, DEAD = Route("", "answers"), Route("", TOPOLOGY.dead)
 
 
@@ -43,7 +46,13 @@ class Scene:
         self.drain = Drain()
         numbers = count(1)
         self.intake = Intake(
-            Handler(RequestReader(CATALOGUE, max_bytes=1000), self.caller, self.clock, self.observer),
+            Handler(
+                RequestReader(CATALOGUE, max_bytes=1000),
+                self.caller,
+                SecondTierPolicy(TIERS, max_age=timedelta(hours=1)),
+                self.clock,
+                self.observer,
+            ),
             Settler(self.publisher, TOPOLOGY, self.clock),
             self.drain,
             self.clock,
@@ -202,17 +211,120 @@ async def test_a_paid_request_that_is_published_again_gets_the_same_answer_witho
     assert again.verdict is Verdict.ACKED
 
 
-async def test_a_request_in_doubt_is_dead_lettered_once_however_often_it_comes() -> None:
+async def test_a_request_in_doubt_is_dead_lettered_once_however_often_it_is_redelivered() -> None:
     scene = Scene(Finished(Uncertain(UncertainReason.TIMEOUT, Answer()), attempts=1))
     scene.accept("r")
     await scene.finished()
 
-    scene.accept("r")
     scene.accept("r", redelivered=True)
     await scene.finished()
 
     assert len(scene.caller.calls) == 1
     assert len(scene.publisher.at(DEAD)) == 1
+
+
+async def test_a_request_in_doubt_that_is_published_anew_is_looked_up_in_the_ledger() -> None:
+    scene = Scene(
+        Finished(Uncertain(UncertainReason.TIMEOUT, Answer()), attempts=1), AlreadyKnown(DoubtRecord(Answer(504), 1))
+    )
+    scene.accept("r")
+    await scene.finished()
+
+    again = scene.accept("r")
+    await scene.finished()
+
+    assert again.verdict is Verdict.ACKED
+    assert [settled.outcome for settled in scene.observer.of(Settled)] == [
+        InDoubt(Answer(), attempts=1),
+        InDoubt(Answer(504), attempts=1),
+    ]
+
+
+async def test_a_duplicate_known_to_the_ledger_is_answered_from_it() -> None:
+    record = SubmittedRecord("t-1", "wan", 2, NEW_YEAR - timedelta(hours=1))
+    scene = Scene(AlreadyKnown(record))
+
+    scene.accept("r")
+    await scene.finished()
+
+    (reply,) = scene.publisher.at(ANSWERS)
+    body = json.loads(reply.body)
+    assert (body["task_id"], body["model"], body["attempts"]) == ("t-1", "wan", 2)
+    assert datetime.fromisoformat(body["submitted_at"]) == record.at
+    assert [settled.outcome for settled in scene.observer.of(Settled)] == [Repeated(record)]
+
+
+async def test_a_copy_of_a_request_that_runs_elsewhere_waits_in_a_wait_queue_and_is_not_remembered() -> None:
+    scene = Scene(RunningElsewhere(seconds=30.0))
+
+    incoming = scene.accept("r")
+    await scene.finished()
+
+    (moved,) = scene.publisher.at(Route("", "videogen.retry.1m"))
+    assert moved.message_id == "r"
+    assert incoming.verdict is Verdict.ACKED
+    scene.accept("r", redelivered=True)
+    await scene.finished()
+    assert len(scene.caller.calls) == 2
+
+
+async def test_settling_one_comes_back_when_the_request_is_settled() -> None:
+    scene = Scene()
+    incoming = FakeIncoming(Delivery(BODY, message_id="r", reply_to="answers"))
+    scene.publisher.go_away()
+    settling = asyncio.ensure_future(scene.intake.settle_one(incoming))
+    await scene.publisher.wait_for_waiting()
+    assert not settling.done()
+
+    scene.publisher.come_back()
+    await settling
+
+    assert incoming.verdict is Verdict.ACKED
+    assert scene.intake.in_flight == 0
+
+
+async def test_whoever_gives_up_waiting_for_one_does_not_cut_its_work() -> None:
+    scene = Scene()
+    scene.caller.hold()
+    incoming = FakeIncoming(Delivery(BODY, message_id="r", reply_to="answers"))
+    settling = asyncio.ensure_future(scene.intake.settle_one(incoming))
+    await scene.caller.wait_for_calls()
+
+    settling.cancel()
+    await asyncio.gather(settling, return_exceptions=True)
+    scene.caller.release()
+    await scene.finished()
+
+    assert incoming.verdict is Verdict.ACKED
+
+
+async def test_settling_one_that_joins_waits_for_the_running_request() -> None:
+    scene = Scene()
+    scene.caller.hold()
+    scene.accept("r")
+    await scene.caller.wait_for_calls()
+    copy = FakeIncoming(Delivery(BODY, message_id="r", reply_to="answers"))
+
+    settling = asyncio.ensure_future(scene.intake.settle_one(copy))
+    scene.caller.release()
+    await settling
+
+    assert copy.verdict is Verdict.ACKED
+    assert len(scene.caller.calls) == 1
+
+
+async def test_every_copy_of_a_withdrawn_request_leaves_and_another_address_gets_a_message_of_its_own() -> None:
+    scene = Scene(Withheld(attempts=0, doubt=False, last=None))
+    scene.caller.hold()
+    copies = [scene.accept(), scene.accept(redelivered=True), scene.accept(reply_to="others")]
+    await scene.caller.wait_for_calls()
+
+    scene.caller.release()
+    await scene.finished()
+
+    moved = scene.publisher.at(Route("", TOPOLOGY.requests))
+    assert [message.reply_to for message in moved] == ["answers", "others"]
+    assert {copy.verdict for copy in copies} == {Verdict.ACKED}
 
 
 async def test_a_request_that_cost_nothing_starts_afresh_when_it_comes_again() -> None:

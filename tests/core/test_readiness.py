@@ -1,6 +1,17 @@
 import pytest
 
-from service.core.facts import BrokerBlocked, ConsumerActive, DrainStarted, Fact, LinkDown, LinkRole, LinkUp, LoopLag
+from service.core.facts import (
+    BrokerBlocked,
+    ConsumerActive,
+    ConsumptionPaused,
+    DrainStarted,
+    Fact,
+    LinkDown,
+    LinkRole,
+    LinkUp,
+    LoopLag,
+    PauseReason,
+)
 from service.core.readiness import ReadinessObserver
 
 UP: tuple[Fact, ...] = (
@@ -33,6 +44,10 @@ def test_both_links_and_the_consumer_make_it_ready() -> None:
     assert readiness.details == {
         "consume_connected": True,
         "publish_connected": True,
+        "paused_blocked": False,
+        "paused_endpoint_down": False,
+        "paused_ledger": False,
+        "paused_broker": False,
         "consuming": True,
         "broker_blocked": False,
         "draining": False,
@@ -51,6 +66,10 @@ def test_it_is_not_ready_while_one_of_them_is_missing(missing: Fact) -> None:
         (BrokerBlocked(blocked=True), ("the broker holds publishes back (memory or disk alarm)",)),
         (ConsumerActive(active=False), ("the broker has not confirmed the consumer",)),
         (DrainStarted(in_flight=3), ("the worker is draining",)),
+        (
+            ConsumptionPaused(PauseReason.BLOCKED, paused=True, why="check key and balance"),
+            ("paused (blocked): check key and balance",),
+        ),
         (
             LinkDown(LinkRole.CONSUME, "reset", 1.0),
             ("the broker connection for 'consume' is down", "the broker has not confirmed the consumer"),
@@ -73,3 +92,15 @@ def test_a_drain_never_ends() -> None:
 
 def test_other_facts_change_nothing() -> None:
     assert observer_after(*UP, LoopLag(60.0)).ready().ok
+
+
+@pytest.mark.parametrize("reason", PauseReason)
+def test_each_pause_is_told_until_it_is_over(reason: PauseReason) -> None:
+    observer = observer_after(*UP, ConsumptionPaused(reason, paused=True, why="why"))
+    assert observer.ready().details[f"paused_{reason}"]
+    assert not observer.ready().ok
+
+    observer.notify(ConsumptionPaused(reason, paused=False))
+
+    assert not observer.ready().details[f"paused_{reason}"]
+    assert observer.ready().ok

@@ -1,17 +1,34 @@
 import json
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from service.core.deadline import deadline_of
 from service.core.delivery import Delivery, Identity
+from service.core.history import History
 from service.core.outgoing import Outgoing, Route
-from service.core.replies import dead_message, reply_message, undelivered_message
+from service.core.replies import dead_message, moved_message, reply_message, undelivered_message
 from service.core.result import Charged, ErrorCode, FailedResult, Result, ResultError, SubmittedResult
-from service.core.topology import Topology
+from service.core.topology import RetryTier, Topology
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
-TOPOLOGY = Topology("videogen")
+TIER = RetryTier("10s", timedelta(seconds=10))
+TOPOLOGY = Topology("videogen", (TIER,))
+HISTORY = History(NOW, attempts=4, postponed=1)
+ON_THE_WAY = {
+    "x-death": [{"queue": "videogen.retry.10s"}],
+    "x-first-death-queue": "videogen.retry.10s",
+    "x-last-death-reason": "expired",
+    "CC": ["audit"],
+    "BCC": ["audit"],
+    "x-attempts": 3,
+    "x-postponed": 9,
+    "x-not-before": "2026-01-01T00:00:00Z",
+    "x-doubt": True,
+    "x-replay": "copy-1",
+    "x-made-up-id": True,
+}
 IDENTITY = Identity("r-1", "c-1", made_up=False)
 TRACE = {"traceparent": "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", "tracestate": "vendor=1"}
 SUBMITTED = SubmittedResult(request_id="r-1", task_id="t-1", model="m", attempts=1, submitted_at=NOW)
@@ -102,7 +119,7 @@ def test_a_dead_copy_is_the_request_with_its_error() -> None:
             "x-error-code": "rejected",
             "x-error-message": "Change it.",
             "x-attempts": 2,
-            "x-first-seen": "2025-12-31T00:00:00+00:00",
+            "x-first-seen": "2025-12-31T00:00:00Z",
             "x-request-id": "r-1",
             "x-reply-to": "answers",
         },
@@ -130,9 +147,10 @@ def test_a_long_error_is_cut_in_the_header() -> None:
 @pytest.mark.parametrize(
     ("header", "seen"),
     [
-        ("2025-01-01T00:00:00+00:00", "2025-01-01T00:00:00+00:00"),
+        ("2025-01-01T00:00:00+00:00", "2025-01-01T00:00:00Z"),
         (None, "2026-01-01T00:00:00Z"),
         (17, "2026-01-01T00:00:00Z"),
+        ("0001-01-01T00:00:00+05:00", "2026-01-01T00:00:00Z"),
     ],
 )
 def test_the_first_sight_is_that_of_an_earlier_worker(header: object, seen: str) -> None:
@@ -140,3 +158,86 @@ def test_the_first_sight_is_that_of_an_earlier_worker(header: object, seen: str)
 
     assert dead.headers is not None
     assert dead.headers["x-first-seen"] == seen
+
+
+@pytest.mark.parametrize(("tier", "queue"), [(TIER, "videogen.retry.10s"), (None, "videogen.requests")])
+def test_a_request_that_moves_stays_as_it_was_but_for_its_history(tier: RetryTier | None, queue: str) -> None:
+    delivery = Delivery(
+        b"\xff not text",
+        message_id="r-1",
+        correlation_id="c-1",
+        reply_to="answers",
+        content_type="application/json",
+        content_encoding="gzip",
+        timestamp=NOW,
+        headers={"mine": [1, None], **TRACE},
+        type="order",
+        app_id="shop",
+        priority=3,
+        redelivered=True,
+        delivery_count=7,
+    )
+
+    assert moved_message(delivery, IDENTITY, tier, HISTORY, TOPOLOGY) == Outgoing(
+        route=Route("", queue),
+        body=b"\xff not text",
+        content_type="application/json",
+        correlation_id="c-1",
+        timestamp=NOW,
+        type="order",
+        content_encoding="gzip",
+        headers={
+            "mine": [1, None],
+            **TRACE,
+            "x-attempts": 4,
+            "x-postponed": 1,
+            "x-first-seen": "2026-01-01T00:00:00Z",
+        },
+        message_id="r-1",
+        reply_to="answers",
+        app_id="shop",
+        priority=3,
+    )
+
+
+def test_what_others_wrote_on_the_way_does_not_lead_a_moved_request_astray() -> None:
+    moved = moved_message(Delivery(b"", headers={**ON_THE_WAY, "mine": 1}), IDENTITY, TIER, HISTORY, TOPOLOGY)
+
+    assert moved.headers == {
+        "mine": 1,
+        "x-attempts": 4,
+        "x-postponed": 1,
+        "x-first-seen": "2026-01-01T00:00:00Z",
+    }
+
+
+def test_nor_a_dead_copy() -> None:
+    dead = dead_message(FAILED, Delivery(b"", headers=ON_THE_WAY), IDENTITY, TOPOLOGY, NOW)
+
+    assert dead.headers is not None
+    assert set(dead.headers) == {"x-error-code", "x-error-message", "x-attempts", "x-first-seen", "x-request-id"}
+
+
+def test_an_expiration_travels_as_a_deadline_because_the_broker_would_act_on_it() -> None:
+    delivery = Delivery(b"", timestamp=NOW, expiration=timedelta(seconds=90.5))
+
+    moved = moved_message(delivery, IDENTITY, TIER, HISTORY, TOPOLOGY)
+
+    assert moved.headers is not None
+    assert moved.headers["x-deadline"] == "2026-01-01T00:01:30.500000+00:00"
+    assert deadline_of(Delivery(b"", headers=moved.headers)) == NOW + timedelta(seconds=90.5)
+
+
+@pytest.mark.parametrize("deadline", ["2026-01-01T00:01:30+00:00", "tomorrow"])
+def test_a_deadline_in_the_header_travels_on_also_one_that_cannot_be_read(deadline: str) -> None:
+    moved = moved_message(Delivery(b"", headers={"x-deadline": deadline}), IDENTITY, TIER, HISTORY, TOPOLOGY)
+
+    assert moved.headers is not None
+    assert moved.headers["x-deadline"] == deadline
+
+
+def test_a_message_without_an_id_moves_under_the_one_that_was_made_up_and_says_so() -> None:
+    moved = moved_message(Delivery(b""), Identity("new", "new", made_up=True), TIER, HISTORY, TOPOLOGY)
+
+    assert moved.headers is not None
+    assert (moved.message_id, moved.headers["x-made-up-id"]) == ("new", True)

@@ -52,6 +52,7 @@ def test_a_huge_wait_is_kept_as_a_day(value: str) -> None:
     assert asked(value) == LONGEST
 
 
+@pytest.mark.pain(17)
 @pytest.mark.parametrize(
     "value",
     [

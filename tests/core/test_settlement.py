@@ -1,11 +1,13 @@
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import get_args
 
 import pytest
 
 from service.core.call import Answer
 from service.core.contract import FieldProblem
+from service.core.history import History
+from service.core.ledger import SubmittedRecord
 from service.core.outcome import (
     BlockedOut,
     Defect,
@@ -17,14 +19,20 @@ from service.core.outcome import (
     Invalid,
     Malformed,
     Outcome,
+    Postponed,
     RateLimited,
     Rejected,
+    Repeated,
     Submitted,
     Unavailable,
+    Withdrawn,
 )
-from service.core.settlement import HandBack, ReplyDeadLetterThenAck, ReplyThenAck, settle
+from service.core.settlement import HandBack, MoveThenAck, ReplyDeadLetterThenAck, ReplyThenAck, settle
+from service.core.topology import RetryTier
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
+TIER = RetryTier("10s", timedelta(seconds=10))
+HISTORY = History(NOW, attempts=4, postponed=1)
 
 OPERATOR = "The worker failed on this request. Ask the operator to look for its request_id in the log."
 
@@ -177,7 +185,7 @@ def test_a_failure_is_replied_to_with_the_whole_error(
 
 
 def test_the_table_above_names_every_outcome() -> None:
-    covered = {type(failure) for failure, _, _ in FAILURES} | {Submitted, Interrupted}
+    covered = {type(failure) for failure, _, _ in FAILURES} | {Submitted, Repeated, Interrupted, Withdrawn, Postponed}
 
     assert covered == set(get_args(Outcome))
 
@@ -218,3 +226,28 @@ def test_a_long_list_of_wrong_fields_is_shortened_in_the_message_only() -> None:
 
 def test_interrupted_work_gives_no_reply_and_goes_back() -> None:
     assert settle(Handled(Interrupted(attempts=2)), "r-1", NOW) == HandBack()
+
+
+def test_a_duplicate_is_answered_with_the_stored_task_id_model_attempts_and_time() -> None:
+    earlier = SubmittedRecord("t-1", "wan2.2-t2v-plus", 3, NOW - timedelta(hours=1, microseconds=-5))
+
+    settlement = settle(Handled(Repeated(earlier), ("prompt was cut",)), "r-1", NOW)
+
+    assert isinstance(settlement, ReplyThenAck)
+    assert json.loads(settlement.result.model_dump_json()) == {
+        "request_id": "r-1",
+        "status": "submitted",
+        "task_id": "t-1",
+        "model": "wan2.2-t2v-plus",
+        "attempts": 3,
+        "submitted_at": "2025-12-31T23:00:00Z",
+        "warnings": ["prompt was cut"],
+    }
+
+
+def test_a_withdrawn_request_moves_to_the_end_of_its_own_queue() -> None:
+    assert settle(Handled(Withdrawn(HISTORY)), "r-1", NOW) == MoveThenAck(None, HISTORY)
+
+
+def test_a_postponed_request_moves_to_its_wait_queue() -> None:
+    assert settle(Handled(Postponed(TIER, HISTORY)), "r-1", NOW) == MoveThenAck(TIER, HISTORY)

@@ -1,22 +1,28 @@
 import asyncio
 import json
 from collections import deque
+from datetime import timedelta
 
 import pytest
 
 from service.core.call import Answer
 from service.core.delivery import Delivery, Identity
+from service.core.history import History
 from service.core.memory import Answered
-from service.core.outcome import Handled, Interrupted, Outcome, Rejected, Submitted
+from service.core.outcome import Handled, Interrupted, Outcome, Postponed, Rejected, Submitted, Withdrawn
 from service.core.outgoing import PublishVerdict, Route
 from service.core.settlement import settle
 from service.core.settling import Copy, Settler
-from service.core.topology import Topology
-from tests.support.fakes import FakeClock, FakeIncoming, FakePublisher, Verdict
+from service.core.topology import RetryTier, Topology
+from tests.support.fakes import NEW_YEAR, FakeClock, FakeIncoming, FakePublisher, Verdict
 
-TOPOLOGY = Topology("videogen")
+TIER = RetryTier("10s", timedelta(seconds=10))
+TOPOLOGY = Topology("videogen", (TIER,))
 ANSWERS, OTHERS = Route("", "answers"), Route("", "others")
 DEAD, UNDELIVERED = Route("", TOPOLOGY.dead), Route("", TOPOLOGY.undelivered)
+REQUESTS, WAIT = Route("", TOPOLOGY.requests), Route("", TOPOLOGY.retry_queue(TIER))
+HISTORY = History(NEW_YEAR, attempts=4, postponed=1)
+MOVES = [(Postponed(TIER, HISTORY), WAIT), (Withdrawn(HISTORY), REQUESTS)]
 SUBMITTED = Submitted("t-1", "m", attempts=1)
 REJECTED = Rejected(Answer(400), attempts=1)
 
@@ -30,8 +36,17 @@ class Scene:
         self.settler = Settler(self.publisher, TOPOLOGY, self.clock)
         self.copies: deque[Copy] = deque()
 
-    def copy(self, reply_to: str | None = "answers", correlation_id: str = "c") -> FakeIncoming:
-        incoming = FakeIncoming(Delivery(b"{}", message_id="r", reply_to=reply_to))
+    def copy(
+        self, reply_to: str | None = "answers", correlation_id: str = "c", delivery_count: int = 0, **headers: object
+    ) -> FakeIncoming:
+        delivery = Delivery(
+            b"{}",
+            message_id="r",
+            reply_to=reply_to,
+            delivery_count=delivery_count,
+            headers={name.replace("_", "-"): value for name, value in headers.items()},
+        )
+        incoming = FakeIncoming(delivery)
         self.copies.append(Copy(incoming, Identity("r", correlation_id, made_up=False)))
         return incoming
 
@@ -182,3 +197,79 @@ async def test_nothing_is_acked_when_publishing_fails_outright(scene: Scene) -> 
         await scene.settle(SUBMITTED)
 
     assert incoming.untouched
+
+
+@pytest.mark.parametrize(("outcome", "route"), MOVES)
+async def test_a_message_that_moves_is_confirmed_at_its_next_home_before_it_is_acked(
+    scene: Scene, outcome: Outcome, route: Route
+) -> None:
+    incoming = scene.copy()
+    scene.publisher.go_away(route)
+    settling = asyncio.ensure_future(scene.settle(outcome))
+    await scene.publisher.wait_for_waiting()
+    assert incoming.untouched
+
+    scene.publisher.come_back()
+    assert not await settling
+
+    (moved,) = scene.publisher.confirmed
+    assert (moved.route, moved.body, moved.message_id, moved.reply_to) == (route, b"{}", "r", "answers")
+    assert moved.headers == {"x-attempts": 4, "x-postponed": 1, "x-first-seen": "2026-01-01T00:00:00Z"}
+    assert incoming.verdict is Verdict.ACKED
+
+
+@pytest.mark.parametrize(("outcome", "route"), MOVES)
+async def test_of_copies_with_one_address_one_moves_and_a_copy_with_another_moves_too(
+    scene: Scene, outcome: Outcome, route: Route
+) -> None:
+    copies = [scene.copy("answers"), scene.copy("answers"), scene.copy("others"), scene.copy("answers", "c-2")]
+
+    await scene.settle(outcome)
+
+    moved = scene.publisher.at(route)
+    assert [message.reply_to for message in moved] == ["answers", "others", "answers"]
+    assert {copy.verdict for copy in copies} == {Verdict.ACKED}
+    assert not scene.copies
+
+
+async def test_a_copy_that_joins_during_a_move_is_settled_too(scene: Scene) -> None:
+    scene.copy("answers")
+    scene.publisher.go_away()
+    settling = asyncio.ensure_future(scene.settle(Withdrawn(HISTORY)))
+    await scene.publisher.wait_for_waiting()
+
+    late = scene.copy("others")
+    scene.publisher.come_back()
+    await settling
+
+    assert late.verdict is Verdict.ACKED
+    assert [message.reply_to for message in scene.publisher.at(REQUESTS)] == ["answers", "others"]
+
+
+async def test_a_message_that_cannot_move_is_not_acked(scene: Scene) -> None:
+    incoming = scene.copy()
+    scene.publisher.refuse(WAIT, RuntimeError("broken"))
+
+    with pytest.raises(RuntimeError, match="broken"):
+        await scene.settle(Postponed(TIER, HISTORY))
+
+    assert incoming.untouched
+
+
+async def test_a_message_that_was_given_out_often_is_published_anew_before_the_broker_counts_it_out(
+    scene: Scene,
+) -> None:
+    seldom = scene.copy(delivery_count=9)
+    often = scene.copy("others", delivery_count=10, x_attempts=2, x_first_seen="2025-12-31T00:00:00Z")
+    scene.publisher.go_away()
+    settling = asyncio.ensure_future(scene.settle(Interrupted(attempts=0)))
+    await scene.publisher.wait_for_waiting()
+    assert (seldom.verdict, often.untouched) == (Verdict.HANDED_BACK, True)
+
+    scene.publisher.come_back()
+    await settling
+
+    (moved,) = scene.publisher.at(REQUESTS)
+    assert moved.headers == {"x-attempts": 2, "x-first-seen": "2025-12-31T00:00:00Z"}
+    assert moved.message_id == "r"
+    assert often.verdict is Verdict.ACKED

@@ -2,6 +2,8 @@ from datetime import timedelta
 
 from service.core.topology import Binding, QueueSpec, RetryTier, Topology
 
+# A number that nobody reaches: these queues are browsed, and no reading may cost a message.
+KEPT: dict[str, str | int] = {"x-queue-type": "quorum", "x-delivery-limit": 1_000_000_000}
 AT_LEAST_ONCE = {
     "x-dead-letter-exchange": "",
     "x-dead-letter-strategy": "at-least-once",
@@ -19,9 +21,9 @@ def test_the_queues_are_those_of_the_contract() -> None:
             "x-dead-letter-routing-key": "videogen.dead",
             **AT_LEAST_ONCE,
         },
-        "videogen.results": {"x-queue-type": "quorum"},
-        "videogen.undelivered": {"x-queue-type": "quorum"},
-        "videogen.dead": {"x-queue-type": "quorum", "x-message-ttl": 604_800_000},
+        "videogen.results": KEPT,
+        "videogen.undelivered": KEPT,
+        "videogen.dead": {**KEPT, "x-message-ttl": 604_800_000},
         "videogen.retry.10s": {
             "x-queue-type": "quorum",
             "x-message-ttl": 10_000,
@@ -65,4 +67,4 @@ def test_a_dead_letter_target_is_declared_before_the_queue_that_names_it() -> No
 def test_how_long_dead_requests_are_kept_is_a_setting() -> None:
     dead = Topology("videogen", dead_ttl=timedelta(hours=1)).queues[0]
 
-    assert dead == QueueSpec("videogen.dead", {"x-queue-type": "quorum", "x-message-ttl": 3_600_000})
+    assert dead == QueueSpec("videogen.dead", {**KEPT, "x-message-ttl": 3_600_000})

@@ -104,7 +104,7 @@ def test_the_longest_hold_is_the_sum_of_what_one_request_may_wait_for() -> None:
             "VIDEOGEN_LEDGER__TIMEOUT": "1s",
         }
     )
-    assert settings.longest_hold == 100 + 20 + 2 * 5 + 3 + 1
+    assert settings.longest_hold == 100 + 2 * (5 + 1) + 20 + 5 + 3
 
 
 def test_constructing_settings_reads_no_environment(monkeypatch: pytest.MonkeyPatch) -> None:

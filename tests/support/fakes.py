@@ -7,10 +7,11 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Generic, TypeVar
 
-from service.core.call import Accepted, Call, CallResult, Finished, Placed
+from service.core.call import Accepted, Call, CallResult
 from service.core.delivery import Delivery
 from service.core.facts import Fact
 from service.core.outgoing import Outgoing, PublishVerdict, Route
+from service.core.placement import Finished, Placed
 
 NEW_YEAR = datetime(2026, 1, 1, tzinfo=UTC)
 GUARD = 10.0
@@ -31,7 +32,7 @@ class Changes:
             if not waiter.done():
                 waiter.set_result(None)
 
-    async def until(self, holds: Callable[[], bool], guard: float = GUARD) -> None:
+    async def until(self, holds: Callable[[], bool], guard: float | None = GUARD) -> None:
         async with asyncio.timeout(guard):
             while not holds():
                 waiter = asyncio.get_running_loop().create_future()

@@ -157,6 +157,7 @@ async def test_a_cancel_that_is_not_confirmed_ends_the_session() -> None:
     assert not bench.active
 
 
+@pytest.mark.pain(6)
 async def test_a_delivery_that_is_dispatched_after_the_end_of_its_session_is_dropped(bench: Bench) -> None:
     session = (channel := BrokerChannel()).session()
     await bench.consumer.start(session)

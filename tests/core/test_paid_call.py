@@ -1,0 +1,394 @@
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from typing_extensions import override
+
+from service.core.admission import ConcurrencyLimit, GatedAdmission
+from service.core.bookkeeping import Bookkeeping
+from service.core.call import (
+    Accepted,
+    Answer,
+    Blocked,
+    Call,
+    CallResult,
+    NotSent,
+    NotSentReason,
+    RefusedForGood,
+    RefusedForNow,
+    Uncertain,
+    UncertainReason,
+)
+from service.core.contract import VideoRequest
+from service.core.drain import Drain, Draining
+from service.core.endpoint_health import EndpointHealth
+from service.core.facts import CallEnded, CallPrevented, ConsumptionPaused, PauseReason, RecordMissing
+from service.core.gate import Gate, GateClosed, HeldTooLong
+from service.core.ledger import DoubtRecord, Found, Permit, Running, SubmittedRecord
+from service.core.paid_call import Made, PaidCall, TooLate
+from tests.support.fakes import NEW_YEAR, FakeClock, RecordingObserver, ScriptedEndpoint
+from tests.support.flaky_ledger import FlakyLedger, LedgerFault
+from tests.support.virtual_time import in_virtual_time, loop_time
+
+CALL = Call("r", VideoRequest(prompt="a cat", model="wan"), {})
+ANSWER = Answer(504)
+ACCEPTED = Accepted("t-1")
+UNCERTAIN = Uncertain(UncertainReason.GATEWAY, ANSWER)
+BLOCKED = Blocked(Answer(401))
+SUBMITTED = SubmittedRecord("t-0", "wan", 2, NEW_YEAR)
+DOUBT = DoubtRecord(ANSWER, 1)
+PATIENCE = 20.0
+
+
+class WatchedLimit(ConcurrencyLimit):
+    """Counts who holds a place."""
+
+    held = 0
+
+    @override
+    @asynccontextmanager
+    async def slot(self) -> AsyncIterator[None]:
+        async with super().slot():
+            self.held += 1
+            try:
+                yield
+            finally:
+                self.held -= 1
+
+
+class Scene:
+    def __init__(self, *results: CallResult | Exception, limit: int = 1, resend: bool = False) -> None:
+        self.endpoint = ScriptedEndpoint(*results)
+        self.clock = FakeClock()
+        self.observer = RecordingObserver()
+        self.drain = Drain()
+        self.gate = Gate(self.drain, self.observer, PATIENCE)
+        self.ledger = FlakyLedger(self.clock)
+        self.limit = WatchedLimit(limit, self.drain)
+        self.paid_call = PaidCall(
+            endpoint=self.endpoint,
+            books=Bookkeeping(self.ledger, self.gate, self.observer, PATIENCE),
+            admission=GatedAdmission(self.limit, self.gate),
+            health=EndpointHealth(self.gate, down_after=5),
+            clock=self.clock,
+            observer=self.observer,
+            resend=resend,
+        )
+
+    async def make(self, call: Call = CALL, *, attempt: int = 1, seconds_left: float | None = None) -> Made:
+        deadline = None if seconds_left is None else NEW_YEAR + timedelta(seconds=seconds_left)
+        return await self.paid_call.make(call, attempt, deadline)
+
+
+async def _rounds(count: int = 20) -> None:
+    for _ in range(count):
+        await asyncio.sleep(0)  # one round of the event loop, no time
+
+
+async def test_the_claim_is_on_record_before_the_call_leaves() -> None:
+    scene = Scene(ACCEPTED)
+    scene.ledger.suffer(LedgerFault.HANGS, "claim")
+    making = asyncio.ensure_future(scene.make())
+    await scene.ledger.until(lambda: scene.ledger.begun == ["claim r"])
+    await _rounds()
+    assert not scene.endpoint.calls
+
+    scene.endpoint.hold()
+    scene.ledger.mend()
+    await scene.endpoint.wait_for_calls()
+    assert scene.ledger.done == ["claim r"]
+    scene.endpoint.release()
+
+    assert await making == ACCEPTED
+
+
+@pytest.mark.parametrize(
+    ("result", "operation", "found"),
+    [
+        (ACCEPTED, "record", SubmittedRecord("t-1", "wan", 7, NEW_YEAR)),
+        (UNCERTAIN, "record", DoubtRecord(ANSWER, 7)),
+        (NotSent(NotSentReason.DNS, ANSWER), "release", None),
+        (RefusedForNow(ANSWER, throttled=True), "release", None),
+        (RefusedForGood(ANSWER), "release", None),
+        (BLOCKED, "release", None),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+async def test_what_a_call_came_to_is_on_record_before_anybody_hears_of_it(
+    result: CallResult, operation: str, found: Found
+) -> None:
+    scene = Scene(result)
+    scene.ledger.suffer(LedgerFault.HANGS, operation)
+    making = asyncio.ensure_future(scene.make(attempt=7))
+    await scene.ledger.until(lambda: f"{operation} r" in scene.ledger.begun)
+    await _rounds()
+    assert not making.done()
+    assert scene.limit.held == 0
+
+    scene.ledger.mend()
+
+    assert await making == result
+    assert await scene.ledger.find("r") == found
+
+
+async def test_a_place_is_held_during_claim_and_call() -> None:
+    scene = Scene(ACCEPTED)
+    scene.ledger.suffer(LedgerFault.HANGS, "claim")
+    scene.endpoint.hold()
+    making = asyncio.ensure_future(scene.make())
+    await scene.ledger.until(lambda: scene.ledger.begun == ["claim r"])
+    assert scene.limit.held == 1
+    scene.ledger.mend()
+    await scene.endpoint.wait_for_calls()
+    assert scene.limit.held == 1
+    scene.endpoint.release()
+    await making
+    assert scene.limit.held == 0
+
+
+@pytest.mark.parametrize("fault", [LedgerFault.REFUSED, LedgerFault.ANSWER_LOST])
+async def test_a_claim_without_an_answer_leads_to_no_call_and_is_released_before_the_next(fault: LedgerFault) -> None:
+    scene = Scene(ACCEPTED)
+    scene.ledger.suffer(fault, "claim")
+    making = asyncio.ensure_future(scene.make())
+    await scene.observer.wait_for(ConsumptionPaused)
+    await _rounds()
+    assert not scene.endpoint.calls
+    assert scene.limit.held == 0
+
+    scene.ledger.mend()
+    scene.gate.open(PauseReason.LEDGER)
+
+    assert await making == ACCEPTED
+    assert scene.ledger.done == ["release r", "claim r", "record r"]
+    assert len(scene.endpoint.calls) == 1
+
+
+def test_a_ledger_that_stays_away_is_waited_for_as_long_as_patience_lasts() -> None:
+    async def scenario() -> None:
+        scene = Scene(ACCEPTED)
+        scene.ledger.suffer(LedgerFault.ANSWER_LOST, "claim")
+        with pytest.raises(HeldTooLong):
+            await scene.make()
+        assert loop_time() == pytest.approx(PATIENCE)
+        assert not scene.endpoint.calls
+
+    in_virtual_time(scenario)
+
+
+async def test_a_ledger_that_comes_back_only_to_fail_again_does_not_hold_a_request_for_ever() -> None:
+    scene = Scene(ACCEPTED)
+    scene.ledger.suffer(LedgerFault.REFUSED, "claim")
+    making = asyncio.ensure_future(scene.make())
+    await scene.observer.wait_for(ConsumptionPaused)
+
+    scene.gate.open(PauseReason.LEDGER)
+
+    with pytest.raises(HeldTooLong):
+        await making
+    assert not scene.endpoint.calls
+
+
+def test_a_paid_result_is_handed_on_when_patience_ends_and_its_record_is_owed() -> None:
+    async def scenario() -> None:
+        scene = Scene(ACCEPTED)
+        scene.ledger.suffer(LedgerFault.REFUSED, "record")
+        assert await scene.make() == ACCEPTED
+        assert loop_time() == pytest.approx(PATIENCE)
+        assert scene.observer.of(RecordMissing) == [RecordMissing("r", "t-1")]
+
+    in_virtual_time(scenario)
+
+
+async def test_a_drain_ends_the_wait_for_the_ledger() -> None:
+    scene = Scene(ACCEPTED)
+    scene.ledger.suffer(LedgerFault.REFUSED, "claim")
+    making = asyncio.ensure_future(scene.make())
+    await scene.observer.wait_for(ConsumptionPaused)
+
+    scene.drain.begin()
+
+    with pytest.raises(Draining):
+        await making
+    assert not scene.endpoint.calls
+
+
+async def test_no_call_is_made_while_the_endpoint_is_closed() -> None:
+    scene = Scene(ACCEPTED)
+    scene.gate.close(PauseReason.BLOCKED, "why")
+
+    with pytest.raises(GateClosed):
+        await scene.make()
+
+    assert not scene.ledger.begun
+
+
+async def test_a_half_open_gate_lets_exactly_one_call_through_however_many_want_to() -> None:
+    scene = Scene(BLOCKED, limit=10)
+    scene.gate.close(PauseReason.BLOCKED, "why")
+    scene.gate.begin_probe()
+
+    made = await asyncio.gather(
+        *(scene.make(replace(CALL, request_id=f"r-{number}")) for number in range(10)), return_exceptions=True
+    )
+
+    assert len(scene.endpoint.calls) == 1
+    assert made.count(BLOCKED) == 1
+    assert sum(isinstance(each, GateClosed) for each in made) == 9
+
+
+async def test_a_probe_whose_claim_fails_does_not_open_the_way_for_others() -> None:
+    scene = Scene(ACCEPTED)
+    scene.gate.close(PauseReason.BLOCKED, "why")
+    scene.gate.begin_probe()
+    scene.ledger.suffer(LedgerFault.REFUSED, "claim")
+
+    with pytest.raises(GateClosed):
+        await scene.make()
+
+    scene.ledger.mend()
+    with pytest.raises(GateClosed):
+        await scene.make()
+    assert not scene.endpoint.calls
+
+
+async def test_a_blocked_call_closes_the_gate_for_those_who_waited_for_its_place() -> None:
+    scene = Scene(BLOCKED)
+    scene.endpoint.hold()
+    first = asyncio.ensure_future(scene.make())
+    await scene.endpoint.wait_for_calls()
+    second = asyncio.ensure_future(scene.make(replace(CALL, request_id="r-2")))
+    await _rounds()
+
+    scene.endpoint.release()
+
+    assert await first == BLOCKED
+    with pytest.raises(GateClosed):
+        await second
+    assert len(scene.endpoint.calls) == 1
+
+
+async def test_a_call_that_was_under_way_when_the_gate_closed_does_not_open_it() -> None:
+    scene = Scene(ACCEPTED)
+    scene.endpoint.hold()
+    making = asyncio.ensure_future(scene.make())
+    await scene.endpoint.wait_for_calls()
+    scene.paid_call.health.judge(BLOCKED, scene.paid_call.health.epoch)
+
+    scene.endpoint.release()
+
+    assert await making == ACCEPTED
+    assert scene.gate.closed == {PauseReason.BLOCKED}
+
+
+async def test_the_fifth_403_in_a_row_is_blocked_and_closes_the_gate() -> None:
+    scene = Scene(RefusedForGood(Answer(403), forbidden=True))
+
+    made = [await scene.make(replace(CALL, request_id=f"r-{number}")) for number in range(5)]
+
+    assert made[-1] == Blocked(Answer(403))
+    assert not any(isinstance(each, Blocked) for each in made[:-1])
+    assert scene.gate.closed == {PauseReason.BLOCKED}
+
+
+@pytest.mark.parametrize("known", [SUBMITTED, DOUBT])
+@pytest.mark.parametrize("seconds_left", [None, 5.0, 0.0, -5.0])
+async def test_what_is_on_record_prevents_the_call_also_after_the_deadline(
+    known: SubmittedRecord | DoubtRecord, seconds_left: float | None
+) -> None:
+    scene = Scene(ACCEPTED)
+    await scene.ledger.record("r", known)
+
+    assert await scene.make(seconds_left=seconds_left) == known
+
+    assert not scene.endpoint.calls
+    assert scene.observer.facts == [CallPrevented("r", in_doubt=known is DOUBT)]
+
+
+@pytest.mark.parametrize("seconds_left", [None, -5.0])
+async def test_a_call_that_runs_elsewhere_prevents_the_call(seconds_left: float | None) -> None:
+    scene = Scene(ACCEPTED)
+    await scene.ledger.claim("r", 1, Permit())
+
+    assert await scene.make(seconds_left=seconds_left) == Running(60.0, here=True)
+
+    assert not scene.endpoint.calls
+
+
+@pytest.mark.parametrize("seconds_left", [0.0, -5.0])
+async def test_after_the_deadline_nothing_is_claimed_and_nothing_called(seconds_left: float) -> None:
+    scene = Scene(ACCEPTED)
+
+    assert await scene.make(seconds_left=seconds_left) == TooLate()
+
+    assert scene.ledger.begun == ["find r"]
+    assert not scene.endpoint.calls
+
+
+@pytest.mark.parametrize("fault", [LedgerFault.REFUSED, LedgerFault.ANSWER_LOST])
+async def test_a_search_without_an_answer_is_made_again(fault: LedgerFault) -> None:
+    scene = Scene(ACCEPTED)
+    await scene.ledger.record("r", SUBMITTED)
+    scene.ledger.suffer(fault, "find")
+    making = asyncio.ensure_future(scene.make(seconds_left=-5))
+    await scene.observer.wait_for(ConsumptionPaused)
+    scene.ledger.mend()
+    scene.gate.open(PauseReason.LEDGER)
+
+    assert await making == SUBMITTED
+
+
+async def test_a_request_in_doubt_is_called_again_only_where_the_operator_resends() -> None:
+    scene = Scene(ACCEPTED, resend=True)
+    await scene.ledger.record("r", DOUBT)
+
+    assert await scene.make() == ACCEPTED
+
+
+async def test_a_forced_replay_allows_one_call_and_its_copies_none() -> None:
+    scene = Scene(UNCERTAIN)
+    await scene.ledger.record("r", DOUBT)
+    replay = replace(CALL, replay="copy-1")
+
+    assert await scene.make(replay, attempt=2) == UNCERTAIN
+    assert await scene.make(replay, attempt=3) == DoubtRecord(ANSWER, 2)
+
+    assert len(scene.endpoint.calls) == 1
+
+
+async def test_a_call_is_told_with_its_number_and_its_length() -> None:
+    scene = Scene(ACCEPTED)
+    scene.endpoint.hold()
+    making = asyncio.ensure_future(scene.make(attempt=3))
+    await scene.endpoint.wait_for_calls()
+    scene.clock.advance(2.5)
+    scene.endpoint.release()
+    await making
+
+    assert scene.observer.facts == [CallEnded("r", ACCEPTED, 2.5, 3)]
+
+
+async def test_a_defect_in_a_call_leaves_its_claim_because_nobody_knows_what_was_sent() -> None:
+    scene = Scene(RuntimeError("a defect"))
+
+    with pytest.raises(RuntimeError, match="a defect"):
+        await scene.make()
+
+    assert isinstance(await scene.ledger.find("r"), Running)
+    assert scene.limit.held == 0
+
+
+async def test_a_call_that_is_cut_leaves_its_claim() -> None:
+    scene = Scene(ACCEPTED)
+    scene.endpoint.hold()
+    making = asyncio.ensure_future(scene.make())
+    await scene.endpoint.wait_for_calls()
+
+    making.cancel()
+    await asyncio.gather(making, return_exceptions=True)
+
+    assert scene.ledger.done == ["claim r"]
+    assert scene.limit.held == 0
