@@ -43,6 +43,7 @@ async def test_no_more_than_the_prefetch_is_ever_in_hand(
     assert await amqp.count(queue) == 0
 
 
+@pytest.mark.pain(16)
 async def test_the_prefetch_holds_after_a_reconnect(
     proxy: TcpProxy, proxied_url: str, amqp: Amqp, queue: str, inbox: Inbox, observer: RecordingObserver
 ) -> None:
@@ -77,6 +78,7 @@ async def test_a_cancelled_consumer_comes_back_when_its_queue_does(
         assert queue in missing.reason
 
 
+@pytest.mark.pain(6)
 @pytest.mark.parametrize("settle", ["ack", "hand_back"])
 async def test_a_delivery_of_a_lost_channel_settles_nothing_of_the_next(
     proxy: TcpProxy,

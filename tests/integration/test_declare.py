@@ -76,12 +76,16 @@ async def test_a_message_that_is_handed_back_too_often_ends_in_the_dead_queue(am
     assert (await amqp.receive(topology.dead)).body == b"poison"
 
 
+KEPT: HeadersType = {"x-queue-type": "quorum", "x-delivery-limit": 1_000_000_000}
+
+
 @pytest.mark.parametrize(
     ("arguments", "argument", "theirs", "ours"),
     [
-        ({"x-queue-type": "quorum", "x-message-ttl": 5000}, "x-message-ttl", "5000", "604800000"),
-        ({"x-queue-type": "quorum"}, "x-message-ttl", "none", "604800000"),
-        ({"x-queue-type": "quorum", "x-message-ttl": 604_800_000, "x-max-length": 7}, "x-max-length", "7", "none"),
+        ({**KEPT, "x-message-ttl": 5000}, "x-message-ttl", "5000", "604800000"),
+        (KEPT, "x-message-ttl", "none", "604800000"),
+        ({"x-queue-type": "quorum", "x-message-ttl": 604_800_000}, "x-delivery-limit", "none", "1000000000"),
+        ({**KEPT, "x-message-ttl": 604_800_000, "x-max-length": 7}, "x-max-length", "7", "none"),
         ({"x-queue-type": "classic", "x-message-ttl": 604_800_000}, "x-queue-type", "classic", "quorum"),
     ],
 )

@@ -134,6 +134,7 @@ async def test_an_address_that_the_broker_refuses_from_others_is_left_out(
     assert not observer.of(LinkDown)
 
 
+@pytest.mark.pain(9)
 async def test_each_publish_has_an_id_of_its_own(
     broker_url: str, amqp: Amqp, queue: str, observer: RecordingObserver
 ) -> None:
@@ -155,6 +156,7 @@ async def test_a_message_to_a_missing_queue_is_returned_and_disturbs_nothing(
     assert not observer.of(LinkDown)
 
 
+@pytest.mark.pain(9)
 async def test_fifty_publishes_in_flight_get_each_their_own_verdict(
     broker_url: str, amqp: Amqp, queue: str, observer: RecordingObserver
 ) -> None:
