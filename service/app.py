@@ -198,7 +198,7 @@ def _first_tier(
     observer: Observer,
 ) -> FirstTier:
     admission = GatedAdmission(ConcurrencyLimit(settings.worker.concurrency, drain), gate)
-    health = EndpointHealth(gate, settings.endpoint.down_after)
+    health = EndpointHealth(gate, settings.endpoint.down_after, settings.endpoint.doubt_after)
     resend = settings.endpoint.on_uncertain is OnUncertain.RESEND
     paid_call = PaidCall(endpoint, books, admission, health, clock, observer, resend)
     return FirstTier(paid_call, admission, retry_policy_of(settings), clock, observer, uniform)

@@ -27,8 +27,9 @@ class CheckFailed(Exception):  # noqa: N818 - a finding, not a defect
 
 def check(*, as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a check.")] = False) -> None:
     """
-    Check settings, model catalogue, broker, topology, ledger and endpoint. Makes no paid call.
+    Check that everything is there that the worker needs.
 
+    Looks at settings, model catalogue, broker, topology, ledger and endpoint, and makes no paid call.
     With VIDEOGEN_BROKER__DECLARE=true the topology is declared, and a SQLite ledger is created, as the worker itself
     would. What cannot be seen from here is shown as unknown. Exit status: 0 nothing is wrong, 1 something is, 2 wrong
     settings.

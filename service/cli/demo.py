@@ -27,10 +27,10 @@ def demo(
     count: Annotated[int, typer.Option(min=0, help="Send this many good requests besides the scripted ones.")] = 0,
 ) -> None:
     """
-    Run real messages through a real RabbitMQ, a worker and a simulated endpoint.
+    Show a real RabbitMQ, a worker and a simulated endpoint at work.
 
-    The broker is a private one: VIDEOGEN_TEST_AMQP_URL, or Docker, or an installed rabbitmq-server, or (on Debian
-    or Ubuntu as root) the distribution's package.
+    The broker is the first of these that there is: the one at VIDEOGEN_TEST_AMQP_URL; a container, where Docker runs;
+    an installed rabbitmq-server; on Debian or Ubuntu, as root, the distribution's package, which is then installed.
 
     Exit status: 0 every reply was the expected one, 1 otherwise, 130 interrupted.
     """

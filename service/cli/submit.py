@@ -41,8 +41,9 @@ _File = Annotated[
 _RequestId = Annotated[
     str | None,
     typer.Option(
-        help="Request id; by default a new one. A copy that is sent while the request is being worked on makes no "
-        "second video; one that is sent later does. With a file of several: a prefix for each line."
+        help="Request id; by default a new one. A request that is sent again under its id gets the first one's answer "
+        "and no second video; one that failed and cost nothing is tried anew. With a file of several: a prefix for "
+        "each line."
     ),
 ]
 _Timeout = Annotated[float, typer.Option(callback=_finite, help="Seconds to wait for all results.")]

@@ -11,13 +11,18 @@ class EndpointHealth:
 
     Only calls that began in the present state of the gate count: one that was under way when the balance ran out, or
     when the key was changed, speaks of the past.
+
+    `down_after` calls in a row that reached no server, or `doubt_after` that were uncertain without a plain answer in
+    between, say that the endpoint is down. The second is larger: each of those calls may have been accepted.
     """
 
-    def __init__(self, gate: Gate, down_after: int) -> None:
+    def __init__(self, gate: Gate, down_after: int, doubt_after: int) -> None:
         self._gate = gate
         self._down_after = down_after
+        self._doubt_after = doubt_after
         self._forbidden = ForbiddenStreak()
         self._not_sent = 0
+        self._uncertain = 0
         self._epoch = 0
 
     @property
@@ -29,9 +34,19 @@ class EndpointHealth:
         """Learn from a result; a run of 403 becomes `Blocked`."""
         result = self._forbidden.judge(result)
         if epoch == self._epoch:
-            self._not_sent = self._not_sent + 1 if isinstance(result, NotSent) else 0
+            self._count(result)
             self._learn(result)
         return result
+
+    def _count(self, result: CallResult) -> None:
+        self._not_sent = self._not_sent + 1 if isinstance(result, NotSent) else 0
+        match result:
+            case Uncertain():
+                self._uncertain += 1
+            case NotSent():
+                pass
+            case _:
+                self._uncertain = 0
 
     def _learn(self, result: CallResult) -> None:
         match result:
@@ -43,6 +58,12 @@ class EndpointHealth:
                 self._close(
                     PauseReason.ENDPOINT_DOWN,
                     f"{self._not_sent} calls in a row reached no server (the last one: {reason}); check the endpoint",
+                )
+            case Uncertain(reason=reason) if self._uncertain >= self._doubt_after:
+                self._close(
+                    PauseReason.ENDPOINT_DOWN,
+                    f"{self._uncertain} calls in a row brought no answer to rely on (the last one: {reason}); "
+                    "check the endpoint and what stands before it",
                 )
             case Accepted() | RefusedForNow() | RefusedForGood(forbidden=False):
                 self._open(PauseReason.BLOCKED, PauseReason.ENDPOINT_DOWN)

@@ -84,6 +84,12 @@ class EndpointSettings(_Group):
     down_after: int = Field(
         10, ge=1, le=10_000, description="calls in a row that got no connection, after which no more messages are taken"
     )
+    doubt_after: int = Field(
+        50,
+        ge=1,
+        le=10_000,
+        description="uncertain calls in a row, after which no more messages are taken; each of them may be paid for",
+    )
     size_separator: SizeSeparator = Field("*", description="what stands between width and height in `size`")
     response_limit: Annotated[ByteSize, Field(ge=KIB, le=64 * MIB)] = Field(
         ByteSize(MIB), description="longest answer that is read; a longer one is cut off"

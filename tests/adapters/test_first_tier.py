@@ -102,7 +102,7 @@ class Setting:
             endpoint=self.endpoint,
             books=Bookkeeping(self.ledger, self.gate, self.observer, patience=5.0),
             admission=admission,
-            health=EndpointHealth(self.gate, down_after=100),
+            health=EndpointHealth(self.gate, down_after=100, doubt_after=100),
             clock=self.clock,
             observer=self.observer,
             resend=self.policy.on_uncertain is OnUncertain.RESEND,

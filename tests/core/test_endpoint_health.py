@@ -32,10 +32,10 @@ IS_DOWN = frozenset({PauseReason.ENDPOINT_DOWN})
 
 
 class Scene:
-    def __init__(self, down_after: int = 3) -> None:
+    def __init__(self, down_after: int = 3, doubt_after: int = 100) -> None:
         self.observer = RecordingObserver()
         self.gate = Gate(Drain(), self.observer, patience=1.0)
-        self.health = EndpointHealth(self.gate, down_after)
+        self.health = EndpointHealth(self.gate, down_after, doubt_after)
 
     def calls(self, *results: CallResult) -> frozenset[PauseReason]:
         """Make calls one after the other; tell why the gate is closed then."""
@@ -84,6 +84,33 @@ def test_a_run_of_calls_that_reached_no_server_closes_and_names_the_reason() -> 
 @pytest.mark.parametrize("answer", [ACCEPTED, THROTTLED, REJECTED, FORBIDDEN, UNCERTAIN], ids=repr)
 def test_any_answer_in_between_ends_a_run_of_calls_that_reached_no_server(answer: CallResult) -> None:
     assert Scene(down_after=3).calls(NOT_SENT, NOT_SENT, answer, NOT_SENT, NOT_SENT) == OPEN
+
+
+def test_a_run_of_uncertain_calls_closes_and_names_the_reason() -> None:
+    scene = Scene(doubt_after=3)
+
+    assert scene.calls(UNCERTAIN, UNCERTAIN) == OPEN
+    assert scene.calls(UNCERTAIN) == IS_DOWN
+
+    (paused,) = scene.observer.of(ConsumptionPaused)
+    assert paused.why == (
+        "3 calls in a row brought no answer to rely on (the last one: timeout); "
+        "check the endpoint and what stands before it"
+    )
+
+
+@pytest.mark.parametrize("answer", [ACCEPTED, THROTTLED, REJECTED, FORBIDDEN], ids=repr)
+def test_a_plain_answer_in_between_ends_a_run_of_uncertain_calls(answer: CallResult) -> None:
+    assert Scene(doubt_after=3).calls(UNCERTAIN, UNCERTAIN, answer, UNCERTAIN, UNCERTAIN) == OPEN
+
+
+def test_a_call_that_reached_no_server_does_not_end_a_run_of_uncertain_ones() -> None:
+    assert Scene(doubt_after=3).calls(UNCERTAIN, UNCERTAIN, NOT_SENT, UNCERTAIN) == IS_DOWN
+
+
+def test_a_probe_that_is_uncertain_leaves_a_gate_closed_that_uncertain_calls_had_closed() -> None:
+    assert Scene(doubt_after=2).calls(UNCERTAIN, UNCERTAIN, UNCERTAIN) == IS_DOWN
+    assert Scene(doubt_after=2).calls(UNCERTAIN, UNCERTAIN, THROTTLED) == OPEN
 
 
 @pytest.mark.parametrize("result", [ACCEPTED, THROTTLED, REJECTED], ids=repr)

@@ -72,7 +72,7 @@ class Scene:
             endpoint=self.endpoint,
             books=Bookkeeping(self.ledger, self.gate, self.observer, PATIENCE),
             admission=GatedAdmission(self.limit, self.gate),
-            health=EndpointHealth(self.gate, down_after=5),
+            health=EndpointHealth(self.gate, down_after=5, doubt_after=100),
             clock=self.clock,
             observer=self.observer,
             resend=resend,

@@ -196,6 +196,7 @@ def test_any_other_size_is_refused_with_examples(text: str) -> None:
         ("VIDEOGEN_BROKER__PUBLISH_TIMEOUT", "0"),
         ("VIDEOGEN_BROKER__DECLARE", "perhaps"),
         ("VIDEOGEN_ENDPOINT__DOWN_AFTER", "0"),
+        ("VIDEOGEN_ENDPOINT__DOUBT_AFTER", "0"),
         ("VIDEOGEN_LEDGER__SYNCHRONOUS", "off"),
         ("VIDEOGEN_LOG__LEVEL", "loud"),
         ("VIDEOGEN_LOG__FORMAT", "xml"),

@@ -16,5 +16,5 @@ def damaged(request_id: str) -> LedgerUnavailable:
     """Say that an entry cannot be read."""
     return LedgerUnavailable(
         f"the ledger's entry for request {request_id!r} is damaged: find out whether that request was paid for, "
-        "then remove the entry"
+        "then remove the entry (docs/ledger.md says how)"
     )
