@@ -39,7 +39,7 @@ from service.core.intake import Intake
 from service.core.ledger_watch import watch_ledger
 from service.core.paid_call import PaidCall
 from service.core.pausing import Pausing, ProbePolicy
-from service.core.ports import Clock, Endpoint, Observer
+from service.core.ports import Clock, Observer
 from service.core.readiness import ReadinessObserver
 from service.core.reading import RequestReader
 from service.core.retry import OnUncertain, RetryPolicy
@@ -117,7 +117,13 @@ async def assemble(
             publish_link, direct_replies, settings.broker.publish_timeout, clock, observer, new_id
         )
         books = Bookkeeping(ledger, gate, observer, settings.worker.patience)
-        caller = _first_tier(settings, endpoint, books, gate, drain, clock, observer)
+        health = EndpointHealth(gate, settings.endpoint.down_after, settings.endpoint.doubt_after)
+        admission = GatedAdmission(ConcurrencyLimit(settings.worker.concurrency, drain), gate)
+        resend = settings.endpoint.on_uncertain is OnUncertain.RESEND
+        paid_call = PaidCall(
+            endpoint, books, admission, health, clock, observer, resend, patience=settings.worker.patience
+        )
+        caller = FirstTier(paid_call, admission, retry_policy_of(settings), clock, observer, uniform)
         reader = RequestReader(catalogue, settings.worker.max_message_bytes)
         handler = Handler(reader, caller, second_tier_policy_of(settings), clock, observer)
         intake = Intake(handler, Settler(publisher, settings.topology, clock), drain, clock, observer, new_id)
@@ -134,7 +140,7 @@ async def assemble(
             await consumer.start(session)
 
         consume_link = Link(LinkRole.CONSUME, link_options, consuming, observer, uniform)
-        pausing = Pausing(gate, consumer, intake.settle_one, probe_policy_of(settings), observer)
+        pausing = Pausing(gate, consumer, intake.try_one, lambda: health.calls, probe_policy_of(settings), observer)
 
         def key_changed() -> None:
             observer.notify(KeyChanged())
@@ -186,19 +192,3 @@ async def _advise(ledger: OpenLedger, observer: Observer) -> None:
     for text in await ledger.durability_warnings():
         observer.notify(Advice(text))
     await asyncio.Event().wait()
-
-
-def _first_tier(
-    settings: Settings,
-    endpoint: Endpoint,
-    books: Bookkeeping,
-    gate: Gate,
-    drain: Drain,
-    clock: Clock,
-    observer: Observer,
-) -> FirstTier:
-    admission = GatedAdmission(ConcurrencyLimit(settings.worker.concurrency, drain), gate)
-    health = EndpointHealth(gate, settings.endpoint.down_after, settings.endpoint.doubt_after)
-    resend = settings.endpoint.on_uncertain is OnUncertain.RESEND
-    paid_call = PaidCall(endpoint, books, admission, health, clock, observer, resend)
-    return FirstTier(paid_call, admission, retry_policy_of(settings), clock, observer, uniform)

@@ -7,12 +7,12 @@ from datetime import datetime
 
 from tenacity import AsyncRetrying, RetryCallState
 
-from service.core.call import Accepted, Blocked, Call, FailedCall, NotSent, RefusedForGood, RefusedForNow, Uncertain
+from service.core.call import Accepted, Call, FailedCall, Uncertain
 from service.core.drain import Draining
 from service.core.facts import RetryPlanned
 from service.core.gate import GateClosed, HeldTooLong
 from service.core.ledger import DoubtRecord, Running, SubmittedRecord
-from service.core.paid_call import Made, PaidCall, TooLate
+from service.core.paid_call import Ended, Made, PaidCall, TooLate
 from service.core.placement import AlreadyKnown, DeadlinePassed, Finished, GivenBack, Placed, RunningElsewhere, Withheld
 from service.core.ports import Admission, Clock, Observer
 from service.core.retry import Again, RetryPolicy, Stop, next_step
@@ -33,6 +33,20 @@ class FirstTier:
         """Call until the result is final, the retry budget or the deadline ends, or no call may start."""
         return await _Placement(self, call, deadline).run()
 
+    async def look_up(self, request_id: str) -> AlreadyKnown | RunningElsewhere | GivenBack | None:
+        """Tell what is known of a request that must not be called; None where nothing is."""
+        try:
+            found = await self.paid_call.look_up(request_id)
+        except HeldTooLong:
+            return GivenBack(attempts=0)
+        match found:
+            case None:
+                return None
+            case Running(seconds=seconds):
+                return RunningElsewhere(seconds)
+            case SubmittedRecord() | DoubtRecord():
+                return AlreadyKnown(found)
+
 
 class _Placement:
     """One request on its way through the tier."""
@@ -43,7 +57,8 @@ class _Placement:
         self._deadline = deadline
         self._entered = tier.clock.monotonic()
         self._calls = 0
-        self._doubt: Uncertain | None = None
+        self._uncertain: Uncertain | None = None
+        self._doubt = False
         self._last: FailedCall | None = None
         self._step: Again | Stop = Stop()
 
@@ -65,14 +80,15 @@ class _Placement:
                 return RunningElsewhere(seconds)
             case TooLate():
                 # "Expired" would claim that nothing was paid for.
-                return Finished(self._doubt, self._calls) if self._doubt else DeadlinePassed(self._calls)
-            case Accepted() | NotSent() | RefusedForNow() | RefusedForGood() | Blocked() | Uncertain():
-                return Finished(made, self._calls, doubt=self._doubt is not None)
+                return Finished(self._uncertain, self._calls) if self._uncertain else DeadlinePassed(self._calls)
+            case Ended(result=result):
+                return Finished(result, self._calls, doubt=self._doubt)
 
     async def _attempt(self) -> Made:
         made = await self._tier.paid_call.make(self._call, self._call.earlier + self._calls + 1, self._deadline)
-        if not isinstance(made, SubmittedRecord | DoubtRecord | Running | TooLate):
+        if isinstance(made, Ended):
             self._calls += 1
+            self._doubt = self._doubt or made.doubt
         return made
 
     def _judge(self, state: RetryCallState) -> bool:
@@ -80,9 +96,10 @@ class _Placement:
         outcome = state.outcome
         if outcome is None or outcome.failed:
             return False
-        result = outcome.result()
-        if isinstance(result, SubmittedRecord | DoubtRecord | Running | TooLate):
+        made = outcome.result()
+        if not isinstance(made, Ended):
             return False
+        result = made.result
         self._step = next_step(
             self._tier.policy,
             result=result,
@@ -91,9 +108,10 @@ class _Placement:
             time_left=self._time_left(),
             u=self._tier.uniform(),
         )
-        if isinstance(self._step, Again):
+        if isinstance(self._step, Again) and not isinstance(result, Accepted):
             self._last = result
-            self._doubt = result if isinstance(result, Uncertain) else self._doubt
+            if isinstance(result, Uncertain):
+                self._uncertain, self._doubt = result, True
         return isinstance(self._step, Again)
 
     def _wait(self, _: RetryCallState) -> float:
@@ -106,7 +124,7 @@ class _Placement:
             )
 
     def _withheld(self) -> Withheld:
-        return Withheld(self._calls, doubt=self._doubt is not None, last=self._last)
+        return Withheld(self._calls, doubt=self._doubt, last=self._last)
 
     def _time_left(self) -> float:
         if self._deadline is None:

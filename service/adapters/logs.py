@@ -22,6 +22,7 @@ from service.core.facts import (
     LinkUp,
     LoopLag,
     Probing,
+    PublishAttempt,
     Published,
     Received,
     RecordMissing,
@@ -150,6 +151,8 @@ class LogObserver:
                 self._log.warning("broker holds publishes back: it has a memory or disk alarm")
             case BrokerBlocked():
                 self._log.info("broker takes publishes again")
+            case Published(attempt=PublishAttempt.NACKED | PublishAttempt.TIMEOUT as attempt, seconds=seconds):
+                self._log.warning("a queue did not take a message", attempt=attempt.value, seconds=_rounded(seconds))
             case Published(attempt=attempt, seconds=seconds):
                 self._log.debug("publish ended", attempt=attempt.value, seconds=_rounded(seconds))
 

@@ -138,7 +138,8 @@ class _Requests:
                 self._in_flight.dec()
                 if isinstance(outcome, Postponed):
                     self._scheduled[outcome.tier.name].inc()
-            case SettlementAbandoned():
+            case SettlementAbandoned(rescued=rescued):
+                self._settled[OutcomeLabel.INTERNAL if rescued else OutcomeLabel.INTERRUPTED].inc()
                 self._in_flight.dec()
 
 

@@ -64,10 +64,12 @@ class Bookkeeping:
         try:
             async with asyncio.timeout(self._patience):
                 await self._until_taken(request_id, known)
+        except asyncio.CancelledError:
+            # The drain ran out of time: the log is the last place that can name a paid task.
+            self._miss(request_id, known)
+            raise
         except TimeoutError:
-            self._debts[request_id] = _Debt(known)
-            task_id = known.task_id if isinstance(known, SubmittedRecord) else None
-            self._observer.notify(RecordMissing(request_id, task_id))
+            self._miss(request_id, known)
             # It may have hung without an error, and only `watch_ledger` tells what is owed.
             self._gate.close(PauseReason.LEDGER, "the ledger did not take a result in time; check that it answers")
 
@@ -80,6 +82,11 @@ class Bookkeeping:
         # Others may be added meanwhile; what is left when the gate opens would be told at the next fault only.
         while self._debts:
             await self._settle_debt(next(iter(self._debts)))
+
+    def _miss(self, request_id: str, known: Known | None) -> None:
+        self._debts[request_id] = _Debt(known)
+        task_id = known.task_id if isinstance(known, SubmittedRecord) else None
+        self._observer.notify(RecordMissing(request_id, task_id))
 
     async def _until_taken(self, request_id: str, known: Known | None) -> None:
         while True:

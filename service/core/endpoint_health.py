@@ -24,10 +24,16 @@ class EndpointHealth:
         self._not_sent = 0
         self._uncertain = 0
         self._epoch = 0
+        self._calls = 0
 
     @property
-    def epoch(self) -> int:
-        """Names the present state, to be taken when a call begins and given back with its result."""
+    def calls(self) -> int:
+        """How many calls have begun."""
+        return self._calls
+
+    def begin(self) -> int:
+        """Hear that a call begins; returns the name of the present state, to be given back with its result."""
+        self._calls += 1
         return self._epoch
 
     def judge(self, result: CallResult, epoch: int) -> CallResult:

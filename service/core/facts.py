@@ -105,11 +105,12 @@ class SettlementAbandoned:
     """A request ended without a reply: the drain ran out of time, or a defect stood in the way.
 
     `outcome` is None while the request was still being worked on. A `Submitted` outcome here is a paid task
-    whose result nobody has got, so its task id must be logged.
+    whose result nobody has got, so its task id must be logged. `rescued`: a copy goes to the dead-letter queue.
     """
 
     request_id: str
     outcome: Outcome | None
+    rescued: bool = False
 
 
 @dataclass(frozen=True, slots=True)

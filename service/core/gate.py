@@ -65,11 +65,9 @@ class Gate:
         """Half-open: let one call through."""
         self._probe_free = True
 
-    def end_probe(self) -> bool:
-        """Let no further probe through; tell whether one went."""
-        went = not self._probe_free
+    def end_probe(self) -> None:
+        """Let no further probe through."""
         self._probe_free = False
-        return went
 
     async def passable(self) -> None:
         """Wait until a call may be worth a slot.

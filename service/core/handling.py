@@ -19,7 +19,7 @@ from service.core.delivery import Delivery, Identity
 from service.core.facts import DefectFound
 from service.core.history import History, history_of
 from service.core.identity import NO_MESSAGE_ID
-from service.core.ledger import SubmittedRecord
+from service.core.ledger import Known, SubmittedRecord
 from service.core.outcome import (
     BlockedOut,
     Defect,
@@ -75,7 +75,7 @@ class Handler:
             warnings = (*reading.warnings, *warnings)
             match reading:
                 case Unreadable(outcome=outcome):
-                    return Handled(outcome, warnings)
+                    return Handled(await self._known(delivery, identity) or outcome, warnings)
                 case Readable(request=request, deadline=deadline):
                     history = history_of(delivery, self._clock.now())
                     trace = trace_headers(delivery.headers)
@@ -85,6 +85,23 @@ class Handler:
         except Exception as error:  # noqa: BLE001 - the last boundary before a message would be lost
             self._observer.notify(DefectFound(identity.request_id, error))
             return Handled(Defect(called=called), warnings)
+
+    async def _known(self, delivery: Delivery, identity: Identity) -> Outcome | None:
+        """Tell what became of an earlier copy of a message that is no valid request: it may have been one before.
+
+        The catalogue and the limits may have changed since it was called.
+        """
+        history = history_of(delivery, self._clock.now())
+        found = None if identity.made_up else await self._caller.look_up(identity.request_id)
+        match found:
+            case AlreadyKnown(known=known):
+                return _outcome_of(known)
+            case RunningElsewhere(seconds=seconds):
+                return Postponed(wait_on(self._policy.tiers, seconds), history)
+            case GivenBack():
+                return Interrupted(history.attempts)
+            case None:
+                return InDoubt(Answer(), history.attempts) if history.doubt else None
 
     async def _place(self, call: Call, deadline: datetime | None, history: History) -> Outcome:
         time_left = self._time_left(history, deadline)
@@ -98,7 +115,7 @@ class Handler:
                     return Submitted(result.task_id, call.request.model, past.attempts)
                 return self._failed(result, deadline, past)
             case AlreadyKnown(known=known):
-                return Repeated(known) if isinstance(known, SubmittedRecord) else InDoubt(known.answer, known.attempts)
+                return _outcome_of(known)
             case RunningElsewhere(seconds=seconds):
                 return Postponed(wait_on(self._policy.tiers, seconds), history)
             case GivenBack(attempts=attempts):
@@ -135,7 +152,9 @@ class Handler:
             if postponed is not None:
                 return Postponed(*postponed)
         # With a doubt, an earlier call may have been accepted, whatever the last one came to.
-        return InDoubt(result.answer, past.attempts) if past.doubt else _failure_of(result, past.attempts)
+        if past.doubt:
+            return InDoubt(result.answer, past.attempts, later_failed=not isinstance(result, Uncertain))
+        return _failure_of(result, past.attempts)
 
     def _ends(self, history: History) -> datetime:
         return history.first_seen + self._policy.max_age
@@ -143,6 +162,10 @@ class Handler:
 
 def _after(history: History, attempts: int, *, doubt: bool) -> History:
     return replace(history, attempts=history.attempts + attempts, doubt=history.doubt or doubt, not_before=None)
+
+
+def _outcome_of(known: Known) -> Outcome:
+    return Repeated(known) if isinstance(known, SubmittedRecord) else InDoubt(known.answer, known.attempts)
 
 
 def _floor(result: CallResult) -> float:

@@ -19,6 +19,7 @@ HEADERS = (ATTEMPTS, POSTPONED, FIRST_SEEN, NOT_BEFORE, DOUBT, REPLAY, MADE_UP_I
 """Written by the worker and its commands. What a producer writes there is read with the same care as any input."""
 
 _LARGEST = 1_000_000
+_LONGEST_NAME = 64
 # Clocks of two hosts may differ; an instant much further ahead was not written by a worker.
 _SKEW = timedelta(minutes=5)
 
@@ -44,15 +45,21 @@ def history_of(delivery: Delivery, now: datetime) -> History:
     """Read the headers; what cannot be read counts as not there."""
     headers = delivery.headers
     first_seen = _instant(headers.get(FIRST_SEEN))
-    replay = headers.get(REPLAY)
     return History(
         first_seen=now if first_seen is None or first_seen > now + _SKEW else first_seen,
         attempts=_count(headers.get(ATTEMPTS)),
         postponed=_count(headers.get(POSTPONED)),
         not_before=_instant(headers.get(NOT_BEFORE)),
         doubt=headers.get(DOUBT) is True,
-        replay=replay if isinstance(replay, str) and replay else None,
+        replay=replay_of(delivery),
     )
+
+
+def replay_of(delivery: Delivery) -> str | None:
+    """Name the forced replay that a message is; None where it is none."""
+    replay = delivery.headers.get(REPLAY)
+    is_name = isinstance(replay, str) and 0 < len(replay) <= _LONGEST_NAME and replay.isprintable()
+    return replay if isinstance(replay, str) and is_name else None
 
 
 def history_headers(history: History) -> Mapping[str, object]:

@@ -2,9 +2,10 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 
+from service.core.delivery import Delivery
 from service.core.drain import Drain
 from service.core.facts import DefectFound, Joined, Received, Settled, SettlementAbandoned
 from service.core.handling import Handler
@@ -18,14 +19,25 @@ from service.core.settling import Copy, Settler
 
 @dataclass(slots=True)
 class _Job:
-    copies: deque[Copy]
+    """A request at work. `seen` holds the messages of all its copies; `known` is set when its outcome is known."""
+
+    first: Copy
     began: float
     answered: Answered | None
-    first: Copy = field(init=False)
+    recalled: bool = field(init=False)
     task: asyncio.Task[None] = field(init=False)
+    copies: deque[Copy] = field(default_factory=deque)
+    seen: list[Delivery] = field(default_factory=list)
+    known: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
-        self.first = self.copies[0]
+        self.recalled = self.answered is not None
+        self.join(self.first)
+
+    def join(self, copy: Copy) -> None:
+        """Settle a copy together with the others."""
+        self.copies.append(copy)
+        self.seen.append(copy.incoming.delivery)
 
     @property
     def outcome(self) -> Outcome | None:
@@ -36,8 +48,8 @@ class _Job:
 class Intake:
     """Takes deliveries in and sees each of them settled.
 
-    A copy of a request that is still running joins it: one call, and every copy is acked after the result. A copy of
-    one that was answered, and may have been paid for, is settled with that answer and without a call.
+    A copy of a request that is still running joins it: one call, and every copy is acked after the result. A message
+    that was settled here before, and whose ack was lost, is settled in the same way again.
     """
 
     def __init__(
@@ -66,40 +78,49 @@ class Intake:
 
     def accept(self, incoming: Incoming) -> None:
         """Take a delivery in. Returns at once; the work is done in a task of its own."""
-        _ = self._take_in(incoming)
+        self._take_in(incoming)
 
-    async def settle_one(self, incoming: Incoming) -> None:
-        """Take a delivery in and wait until its request is settled."""
-        # Not awaited directly: whoever gives up waiting must not cut the work.
-        await asyncio.wait({self._take_in(incoming)})
+    async def try_one(self, incoming: Incoming) -> None:
+        """Take a delivery in and wait until it is known what its request came to."""
+        await self._take_in(incoming).known.wait()
 
-    def _take_in(self, incoming: Incoming) -> asyncio.Task[None]:
+    def _take_in(self, incoming: Incoming) -> _Job:
         delivery = incoming.delivery
         now = self._clock.now()
         wait = None if delivery.timestamp is None else max(0.0, (now - delivery.timestamp).total_seconds())
         self._observer.notify(Received(delivery.redelivered, now, wait))
-        copy = Copy(incoming, identify(delivery, self._new_id))
-        request_id = copy.identity.request_id
+        return self._begin_or_join(Copy(incoming, identify(delivery, self._new_id)))
+
+    def _begin_or_join(self, copy: Copy) -> _Job:
+        request_id, delivery = copy.identity.request_id, copy.incoming.delivery
         if (job := self._jobs.get(request_id)) is not None:
-            job.copies.append(copy)
+            if copy.replay in (None, job.first.replay):
+                job.join(copy)
+                self._observer.notify(Joined(request_id, delivery.redelivered))
+            else:
+                # What a forced replay allows, the call that is running does not know of.
+                _ = self._spawn(self._begin_after(job, copy), f"replay of {request_id}")
+            return job
+        job = _Job(copy, self._clock.monotonic(), self._recall(copy))
+        if job.recalled:
             self._observer.notify(Joined(request_id, delivery.redelivered))
-            return job.task
-        job = _Job(deque([copy]), self._clock.monotonic(), self._recall(copy))
         self._jobs[request_id] = job
-        job.task = asyncio.create_task(self._work(job), name=f"request {request_id}")
-        self._tasks.add(job.task)
-        job.task.add_done_callback(self._tasks.discard)
-        return job.task
+        job.task = self._spawn(self._work(job), f"request {request_id}")
+        return job
 
     def _recall(self, copy: Copy) -> Answered | None:
-        request_id, redelivered = copy.identity.request_id, copy.incoming.delivery.redelivered
-        answered = self._memory.recall(request_id, redelivered=redelivered)
-        if answered is not None:
-            self._observer.notify(Joined(request_id, redelivered))
-            if not redelivered:
-                # Somebody published it anew and waits for the answer, also at an address that had it before.
-                answered.told.discard(copy.address)
-        return answered
+        # Two messages without an id may look the same and stand for two videos.
+        return None if copy.identity.made_up else self._memory.recall(copy.incoming.delivery)
+
+    async def _begin_after(self, job: _Job, copy: Copy) -> None:
+        await asyncio.wait({job.task})
+        self._begin_or_join(copy)
+
+    def _spawn(self, work: Coroutine[None, None, None], name: str) -> asyncio.Task[None]:
+        task = asyncio.create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
 
     async def finished(self) -> None:
         """Wait until every request taken in is settled."""
@@ -110,7 +131,9 @@ class Intake:
         """Give up on what is not settled yet, naming each request in a fact; tell how many there were."""
         abandoned = list(self._jobs.values())
         for job in abandoned:
-            self._observer.notify(SettlementAbandoned(job.first.identity.request_id, job.outcome))
+            # A recalled one was told before.
+            if not job.recalled:
+                self._observer.notify(SettlementAbandoned(job.first.identity.request_id, job.outcome))
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -122,9 +145,9 @@ class Intake:
 
     async def _work(self, job: _Job) -> None:
         identity = job.first.identity
-        recalled = job.answered is not None
         try:
             answered = job.answered = await self._answer(job.first) if job.answered is None else job.answered
+            job.known.set()
             parked = await self._settler.settle(answered, job.copies)
         except Exception as error:  # noqa: BLE001 - a defect here must leave no request unsettled and unnamed
             self._observer.notify(DefectFound(identity.request_id, error))
@@ -133,9 +156,11 @@ class Intake:
         finally:
             # No await between the last ack and this: a copy that arrives later finds the memory.
             del self._jobs[identity.request_id]
+            job.known.set()
             if job.answered is not None and not identity.made_up:
-                self._memory.keep(identity.request_id, job.answered)
-        if not recalled:
+                for delivery in job.seen:
+                    self._memory.keep(delivery, job.answered)
+        if not job.recalled:
             self._observer.notify(
                 Settled(
                     request_id=identity.request_id,
@@ -156,7 +181,8 @@ class Intake:
 
     async def _rescue(self, job: _Job) -> None:
         request_id = job.first.identity.request_id
-        self._observer.notify(SettlementAbandoned(request_id, job.outcome))
+        if not job.recalled:
+            self._observer.notify(SettlementAbandoned(request_id, job.outcome, rescued=job.outcome is not None))
         if job.outcome is None:
             return
         try:

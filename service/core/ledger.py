@@ -15,9 +15,15 @@ class LedgerUnavailable(Exception):  # noqa: N818 - a condition that passes, not
     """The ledger did not take the operation; whether it is on record is unknown. The message says why."""
 
 
+class EntryDamaged(Exception):  # noqa: N818 - a condition of one entry
+    """The entry of one request cannot be read: nobody knows whether it was paid for. The message says what to do."""
+
+
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """The intent is on record: the call may leave."""
+    """The intent is on record: the call may leave. `doubt`: an earlier call for this request may have been accepted."""
+
+    doubt: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +126,7 @@ def claim(entry: Entry | None, attempt: int, permit: Permit, terms: Terms) -> tu
         return known or Claimed(), entry
     if permit.resend or unspent is not None:
         again = _calling(attempt, terms, unspent)
-        return Claimed(), replace(again, answer=entry.answer, doubt=True, spent=entry.spent | again.spent)
+        return Claimed(doubt=True), replace(again, answer=entry.answer, doubt=True, spent=entry.spent | again.spent)
     return known, entry
 
 

@@ -1,10 +1,12 @@
-"""Remembers requests that may have been paid for, so that a late copy is answered and not called again."""
+"""Remembers what this process answered, for copies that the broker makes of messages whose ack was lost."""
 
 from collections import OrderedDict
 from dataclasses import dataclass, field
+from hashlib import blake2b
 
-from service.core.outcome import Defect, Handled, InDoubt, Repeated, Submitted
-from service.core.settlement import Settlement
+from service.core.delivery import Delivery
+from service.core.outcome import Handled
+from service.core.settlement import HandBack, MoveThenAck, Settlement
 
 Address = tuple[str | None, str]
 """Whom a reply is for: `reply_to` and correlation id."""
@@ -19,46 +21,54 @@ class Answered:
     told: set[Address] = field(default_factory=set)
     dead_lettered: bool = False
 
-    @property
-    def may_be_paid(self) -> bool:
-        """Whether a further call could be a second charge."""
-        match self.handled.outcome:
-            case Submitted() | Repeated() | InDoubt() | Defect(called=True):
-                return True
-            case _:
-                return False
-
 
 class Memory:
-    """The last `limit` such requests of this process, by request id.
+    """The last `limit` messages that this process settled.
 
-    An ack that went into a dying connection never arrives, and the broker gives the message out again. This covers the
-    life of the process; what must outlive it is the ledger's part.
+    An ack that went into a dying connection never arrives, and the broker gives the message out again. Called again, it
+    could come to something else than what was told. So the very same message gets the very same answer. Whether a
+    request was paid for is the ledger's to know, not this module's.
     """
 
     def __init__(self, limit: int = 10_000) -> None:
         self._limit = limit
-        self._answered: OrderedDict[str, Answered] = OrderedDict()
+        self._answered: OrderedDict[bytes, Answered] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._answered)
 
-    def recall(self, request_id: str, *, redelivered: bool) -> Answered | None:
-        """Find what a copy of a request is to be answered.
+    def recall(self, delivery: Delivery) -> Answered | None:
+        """Find how a message is to be settled that may have been settled here before.
 
-        A request in doubt is answered to copies of the broker's making alone. Whoever published it anew may have been
-        allowed another call (`resend`, a forced replay), which the ledger knows.
+        A reply, and its copy for the operator, are told in full again: where the message is not the same but was
+        published twice, silence would leave somebody without an answer. A move is not repeated: the moved one lives.
         """
-        answered = self._answered.get(request_id)
-        if answered is not None and not redelivered and isinstance(answered.handled.outcome, InDoubt):
+        if not delivery.redelivered or (answered := self._answered.get(_mark(delivery))) is None:
             return None
-        return answered
+        if isinstance(answered.settlement, MoveThenAck):
+            return answered
+        return Answered(answered.handled, answered.settlement)
 
-    def keep(self, request_id: str, answered: Answered) -> None:
-        """Remember a request, if it may have been paid for; the oldest one is forgotten where there are too many."""
-        if not answered.may_be_paid:
+    def keep(self, delivery: Delivery, answered: Answered) -> None:
+        """Remember a message that was settled, unless it was handed back; the oldest one is forgotten."""
+        if isinstance(answered.settlement, HandBack):
             return
-        self._answered[request_id] = answered
-        self._answered.move_to_end(request_id)
+        mark = _mark(delivery)
+        self._answered[mark] = answered
+        self._answered.move_to_end(mark)
         if len(self._answered) > self._limit:
             self._answered.popitem(last=False)
+
+
+def _mark(delivery: Delivery) -> bytes:
+    """Tell messages apart by all that their publisher wrote."""
+    written = (
+        delivery.message_id,
+        delivery.correlation_id,
+        delivery.reply_to,
+        delivery.timestamp,
+        delivery.expiration,
+        sorted(delivery.headers.items(), key=repr),
+        delivery.body,
+    )
+    return blake2b(repr(written).encode("utf-8", "surrogatepass"), digest_size=16).digest()

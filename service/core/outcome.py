@@ -83,10 +83,14 @@ class BlockedOut:
 
 @dataclass(frozen=True, slots=True)
 class InDoubt:
-    """The call may have been accepted, the answer is unknown, and it was not sent again."""
+    """A call may have been accepted, and the request is not sent again.
+
+    `later_failed`: that was an earlier one; `answer` is that of a later call, which surely was not accepted.
+    """
 
     answer: Answer
     attempts: int
+    later_failed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,14 +3,27 @@
 import math
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TypeVar
 
 from service.core.bookkeeping import Bookkeeping
-from service.core.call import Accepted, Call, CallResult, Uncertain
+from service.core.call import Accepted, Answer, Call, CallResult, Uncertain
 from service.core.endpoint_health import EndpointHealth
 from service.core.facts import CallEnded, CallPrevented
 from service.core.gate import HeldTooLong
-from service.core.ledger import Claimed, DoubtRecord, Found, Known, LedgerUnavailable, Permit, Running, SubmittedRecord
+from service.core.ledger import (
+    Claimed,
+    DoubtRecord,
+    EntryDamaged,
+    Found,
+    Known,
+    LedgerUnavailable,
+    Permit,
+    Running,
+    SubmittedRecord,
+)
 from service.core.ports import Admission, Clock, Endpoint, Observer
+
+FoundT = TypeVar("FoundT", bound=Found)
 
 # A ledger that comes and goes must not hold a message for ever.
 _CLAIMS = 2
@@ -21,13 +34,25 @@ class TooLate:
     """The deadline passed before the call could start."""
 
 
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The call was made. `doubt`: a call before it, for the same request, may have been accepted."""
+
+    result: CallResult
+    doubt: bool
+
+
 Unmade = Known | Running | TooLate
-Made = CallResult | Unmade
+Made = Ended | Unmade
 
 
 @dataclass(frozen=True, slots=True)
 class PaidCall:
-    """Makes single calls. `resend`: the operator lets a request in doubt be called again."""
+    """Makes single calls. `resend`: the operator lets a request in doubt be called again.
+
+    `patience` is how many seconds may pass between asking for a claim and making its call: with the call itself they
+    fit into the lease.
+    """
 
     endpoint: Endpoint
     books: Bookkeeping
@@ -36,6 +61,7 @@ class PaidCall:
     clock: Clock
     observer: Observer
     resend: bool
+    patience: float
 
     async def make(self, call: Call, attempt: int, deadline: datetime | None) -> Made:
         """Make the `attempt`-th call for a request, counted over all its deliveries, unless something forbids it.
@@ -48,32 +74,55 @@ class PaidCall:
         for _ in range(_CLAIMS):
             async with self.admission.slot():
                 try:
-                    unmade = await self._claim(call, attempt, deadline)
+                    claim = await self._claim(call, attempt, deadline)
                 except LedgerUnavailable:
                     # The gate is closed now; it is waited at without holding the slot.
                     continue
-                if unmade is not None:
-                    return unmade
+                if not isinstance(claim, Claimed):
+                    return claim
                 result = await self._submit(call, attempt)
             await self.books.note(call.request_id, self._known(call, result, attempt))
-            return result
+            return Ended(result, claim.doubt)
         raise HeldTooLong
 
-    async def _claim(self, call: Call, attempt: int, deadline: datetime | None) -> Unmade | None:
-        """Claim the call; None where it may be made."""
-        if self._time_left(deadline) <= 0:
-            # What was accepted in time is told, even late.
-            return self._kept(call, await self.books.find(call.request_id)) or TooLate()
-        claim = await self.books.claim(call.request_id, attempt, Permit(self.resend, call.replay))
-        return None if isinstance(claim, Claimed) else self._kept(call, claim)
+    async def look_up(self, request_id: str) -> Known | Running | None:
+        """Tell what the ledger knows of a request that is not called.
 
-    def _kept(self, call: Call, found: Found) -> Found:
+        Raises:
+            HeldTooLong: the ledger is away.
+        """
+        try:
+            return await self.books.find(request_id)
+        except LedgerUnavailable:
+            raise HeldTooLong from None
+        except EntryDamaged as damaged:
+            return _doubt_of(damaged, attempts=0)
+
+    async def _claim(self, call: Call, attempt: int, deadline: datetime | None) -> Claimed | Unmade:
+        """Claim the call, unless something forbids it."""
+        asked = self.clock.now()
+        try:
+            if self._time_left(deadline) <= 0:
+                # What was accepted in time is told, even late.
+                return self._kept(call, await self.books.find(call.request_id)) or TooLate()
+            claim = await self.books.claim(call.request_id, attempt, Permit(self.resend, call.replay))
+        except EntryDamaged as damaged:
+            return self._kept(call, _doubt_of(damaged, attempt - 1))
+        if not isinstance(claim, Claimed):
+            return self._kept(call, claim)
+        if self._time_left(deadline) <= 0 or (self.clock.now() - asked).total_seconds() > self.patience:
+            # We were held up: the deadline is over, or others take our claim for a call that was cut.
+            await self.books.note(call.request_id, None)
+            return TooLate() if self._time_left(deadline) <= 0 else Running(0.0, here=True)
+        return claim
+
+    def _kept(self, call: Call, found: FoundT) -> FoundT:
         if isinstance(found, SubmittedRecord | DoubtRecord):
             self.observer.notify(CallPrevented(call.request_id, in_doubt=isinstance(found, DoubtRecord)))
         return found
 
     async def _submit(self, call: Call, attempt: int) -> CallResult:
-        epoch = self.health.epoch
+        epoch = self.health.begin()
         started = self.clock.monotonic()
         result = self.health.judge(await self.endpoint.submit(call), epoch)
         self.observer.notify(CallEnded(call.request_id, result, self.clock.monotonic() - started, attempt))
@@ -90,3 +139,7 @@ class PaidCall:
 
     def _time_left(self, deadline: datetime | None) -> float:
         return math.inf if deadline is None else (deadline - self.clock.now()).total_seconds()
+
+
+def _doubt_of(damaged: EntryDamaged, attempts: int) -> DoubtRecord:
+    return DoubtRecord(Answer(message=str(damaged)), attempts)

@@ -19,19 +19,24 @@ class ProbePolicy:
 
 
 class Pausing:
-    """Consumption follows the gate. `try_one` works on one message until it is settled."""
+    """Consumption follows the gate. `try_one` works on one message until its outcome is known.
+
+    `calls` counts the calls that began: a message that led to none tells nothing of the pause.
+    """
 
     def __init__(
         self,
         gate: Gate,
         consumption: Consumption,
         try_one: Callable[[Incoming], Awaitable[None]],
+        calls: Callable[[], int],
         policy: ProbePolicy,
         observer: Observer,
     ) -> None:
         self._gate = gate
         self._consumption = consumption
         self._try_one = try_one
+        self._calls = calls
         self._policy = policy
         self._observer = observer
         self._hurry = asyncio.Event()
@@ -81,16 +86,17 @@ class Pausing:
         if incoming is None:
             return False
         self._observer.notify(Probing(incoming.delivery.message_id or "", min(self._policy.cap, wait * 2)))
+        calls_before = self._calls()
         self._gate.begin_probe()
-        settled = asyncio.ensure_future(self._try_one(incoming))
+        tried = asyncio.ensure_future(self._try_one(incoming))
         try:
-            # Its call may have opened the gate long before its reply is confirmed.
-            while self._gate.closed and not settled.done():
-                await self._change_or(settled)
+            # Its call may have opened the gate long before its outcome is known.
+            while self._gate.closed and not tried.done():
+                await self._change_or(tried)
         finally:
-            called = self._gate.end_probe()
-            settled.cancel()
-        return called
+            self._gate.end_probe()
+            tried.cancel()
+        return self._calls() > calls_before
 
     async def _change_or(self, other: "asyncio.Future[Any]") -> None:
         change = asyncio.ensure_future(self._gate.change())

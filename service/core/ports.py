@@ -9,7 +9,7 @@ from service.core.delivery import Delivery
 from service.core.facts import Fact
 from service.core.ledger import Claim, Found, Known, Permit
 from service.core.outgoing import Outgoing, PublishVerdict
-from service.core.placement import Placed
+from service.core.placement import AlreadyKnown, GivenBack, Placed, RunningElsewhere
 
 
 class Clock(Protocol):
@@ -35,7 +35,8 @@ class Endpoint(Protocol):
 class Ledger(Protocol):
     """Keeps what must outlive a crash; `core.ledger` defines every transition.
 
-    When a call comes back, its entry is as durable as the adapter promises. Each raises `LedgerUnavailable`.
+    When a call comes back, its entry is as durable as the adapter promises. Each raises `LedgerUnavailable`; `claim`
+    and `find` raise `EntryDamaged`.
     """
 
     async def claim(self, request_id: str, attempt: int, permit: Permit) -> Claim:
@@ -82,6 +83,10 @@ class Caller(Protocol):
         """Call until the result is final, the retry budget or the deadline ends, or no call may start."""
         ...
 
+    async def look_up(self, request_id: str) -> AlreadyKnown | RunningElsewhere | GivenBack | None:
+        """Tell what is known of a request that must not be called; None where nothing is."""
+        ...
+
 
 class Admission(Protocol):
     """Decides when a call may start."""
@@ -119,6 +124,10 @@ class Publisher(Protocol):
 
     async def keep(self, message: Outgoing) -> None:
         """Publish to a queue of our own and come back only when it is confirmed; a missing queue is declared again."""
+        ...
+
+    async def try_keep(self, message: Outgoing) -> bool:
+        """Do the same, but give up on a queue that keeps refusing it; tell whether it was confirmed."""
         ...
 
 

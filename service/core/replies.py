@@ -19,6 +19,8 @@ _JSON = "application/json"
 _HEADER_LIMIT = 1000
 # The broker would send further copies to the queues that are named there.
 _FURTHER_ROUTES = frozenset({"CC", "BCC"})
+# What a copy in the dead-letter queue says of its request; a producer's own would mislead a replay.
+_TOLD_OF_THE_DEAD = frozenset({"x-error-code", "x-error-message", "x-request-id", "x-reply-to", "x-task-id"})
 # The broker drops a message as a cycle that its own record says was in a queue before.
 _DEATHS = ("x-death", "x-first-death-", "x-last-death-")
 
@@ -44,7 +46,12 @@ def _results_route(result: Result, topology: Topology) -> Route:
 
 
 def moved_message(
-    delivery: Delivery, identity: Identity, tier: RetryTier | None, history: History, topology: Topology
+    delivery: Delivery,
+    identity: Identity,
+    tier: RetryTier | None,
+    history: History,
+    topology: Topology,
+    now: datetime,
 ) -> Outgoing:
     """Publish a request anew as it was, to the wait queue of `tier` or to its own queue, with its history.
 
@@ -54,7 +61,11 @@ def moved_message(
     headers = _carried(delivery.headers) | dict(history_headers(history))
     if identity.made_up:
         headers[MADE_UP_ID] = True
-    if isinstance(deadline := deadline_of(delivery), datetime):
+    deadline = deadline_of(delivery)
+    if deadline is None and delivery.expiration is not None:
+        # Without a timestamp nobody knows since when; from here on is the latest that it can mean.
+        deadline = deadline_of(replace(delivery, timestamp=now))
+    if isinstance(deadline, datetime):
         headers[DEADLINE_HEADER] = deadline.isoformat()
     return Outgoing(
         route=Route("", topology.requests if tier is None else topology.retry_queue(tier)),
@@ -96,7 +107,7 @@ def dead_message(
     them; as properties they would be mistaken for those of this publish.
     """
     headers: dict[str, object] = {
-        **_carried(delivery.headers),
+        **{name: value for name, value in _carried(delivery.headers).items() if name not in _TOLD_OF_THE_DEAD},
         "x-error-code": str(result.error.code),
         "x-error-message": result.error.message[:_HEADER_LIMIT],
         ATTEMPTS: result.attempts,

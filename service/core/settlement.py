@@ -147,11 +147,18 @@ def _error_of(failure: Failure) -> ResultError:
                 "Ask the operator to check key, permissions and balance, then send the request again."
             )
             return _error(ErrorCode.BLOCKED, message, retryable=True, answer=answer)
-        case InDoubt(answer=answer):
+        case InDoubt(answer=answer, later_failed=later_failed):
+            if later_failed:
+                what = (
+                    f"An earlier call may have been accepted, its answer is unknown; a later one failed{_said(answer)}."
+                )
+            else:
+                what = (
+                    f"The call may have been accepted, but its answer is unknown{_said(answer)}. It was not sent again."
+                )
             message = (
-                f"The call may have been accepted, but its answer is unknown{_said(answer)}. It was not sent again. "
-                "Look for the video at the provider before you send the request again, under a new message_id: "
-                "a second call is charged again."
+                f"{what} Look for the video at the provider before you send the request again, "
+                "under a new message_id: a second call is charged again."
             )
             return _error(ErrorCode.UNCERTAIN, message, charged=Charged.UNKNOWN, answer=answer)
         case Defect(called=called):

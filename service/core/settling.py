@@ -4,7 +4,7 @@ from collections import deque
 from dataclasses import dataclass
 
 from service.core.delivery import Identity
-from service.core.history import History, history_of
+from service.core.history import History, history_of, replay_of
 from service.core.memory import Address, Answered
 from service.core.outcome import Outcome
 from service.core.outgoing import PublishVerdict
@@ -29,6 +29,11 @@ class Copy:
     def address(self) -> Address:
         """Whom the reply to this copy is for."""
         return (self.incoming.delivery.reply_to, self.identity.correlation_id)
+
+    @property
+    def replay(self) -> str | None:
+        """The forced replay that it is."""
+        return replay_of(self.incoming.delivery)
 
 
 class Settler:
@@ -99,14 +104,18 @@ class Settler:
         while copies:
             copy = copies[0]
             # Copies with one address want one answer; one of them comes back for all.
-            if copy.address not in answered.told:
-                await self._publish_anew(copy, settlement.tier, settlement.history)
+            if copy.address in answered.told:
+                await copy.incoming.ack()
+            elif await self._move_one(copy, settlement.tier, settlement.history):
                 answered.told.add(copy.address)
-            await copy.incoming.ack()
             copies.popleft()
 
-    async def _publish_anew(self, copy: Copy, tier: RetryTier | None, history: History) -> None:
-        await self._publisher.keep(moved_message(copy.incoming.delivery, copy.identity, tier, history, self._topology))
+    async def _move_one(self, copy: Copy, tier: RetryTier | None, history: History) -> bool:
+        """Publish a copy anew and ack it. One that no queue takes goes back by itself: that needs no room."""
+        moved = moved_message(copy.incoming.delivery, copy.identity, tier, history, self._topology, self._clock.now())
+        confirmed = await self._publisher.try_keep(moved)
+        await (copy.incoming.ack() if confirmed else copy.incoming.hand_back())
+        return confirmed
 
     async def _hand_back(self, copies: deque[Copy]) -> None:
         while copies:
@@ -114,6 +123,5 @@ class Settler:
             if copy.incoming.delivery.delivery_count < _OFTEN:
                 await copy.incoming.hand_back()
             else:
-                await self._publish_anew(copy, None, history_of(copy.incoming.delivery, self._clock.now()))
-                await copy.incoming.ack()
+                await self._move_one(copy, None, history_of(copy.incoming.delivery, self._clock.now()))
             copies.popleft()

@@ -7,7 +7,7 @@ _PRIMARY = 0xFF
 
 _UNUSABLE = {
     sqlite3.SQLITE_NOTADB: "{path} is no SQLite database: name another file, or move this one away",
-    sqlite3.SQLITE_CORRUPT: "{path} is damaged: move it away with its -wal and -shm to begin anew; see docs/ledger.md for what that forgets",
+    sqlite3.SQLITE_CORRUPT: "{path} is damaged: move it away with its -wal and -shm to begin anew; see docs/ledger.md",
     sqlite3.SQLITE_READONLY: "{path} cannot be written: give the worker the right to write the file and its folder",
     sqlite3.SQLITE_CANTOPEN: "{path} cannot be opened: check that its folder exists and the worker may write there",
     sqlite3.SQLITE_PERM: "{path} cannot be opened: give the worker the right to write the file and its folder",

@@ -65,14 +65,20 @@ class RabbitPublisher:
 
     async def keep(self, message: Outgoing) -> None:
         """Publish to a queue of our own; see the port."""
-        while True:
+        while not await self.try_keep(message):
+            pass
+
+    async def try_keep(self, message: Outgoing) -> bool:
+        """Publish to a queue of our own that may refuse; see the port."""
+        for _ in range(_NACK_TRIES):
             attempt, session = await self._publish(message)
             if attempt is PublishAttempt.CONFIRMED:
-                return
+                return True
             if attempt is PublishAttempt.RETURNED:
                 # The queue was deleted. A new session declares it again.
                 session.end(f"the queue {message.route.routing_key!r} is gone")
             await asyncio.sleep(_NACK_PAUSE)
+        return False
 
     async def _publish(self, message: Outgoing) -> tuple[PublishAttempt, Session]:
         """Publish over as many sessions as it takes; a timeout is final where the queue is sick and not the link."""
