@@ -9,6 +9,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 ARGS ?=
+SIZE ?= ci
 
 # The first of these that is new enough.
 PYTHON ?= $(shell for each in python3 python3.13 python3.12 python3.11 python3.14 python; do \
@@ -27,6 +28,10 @@ demo: $(READY) ## run the worker against a private RabbitMQ and a simulated endp
 .PHONY: test
 test: $(READY) ## run all tests, on a real RabbitMQ
 	@$(BIN)/pytest $(ARGS)
+
+.PHONY: chaos
+chaos: $(READY) ## kill, cut and freeze real processes, and judge what came of it (SIZE=full, SEED=n, REPORT=file)
+	@$(BIN)/pytest tests/chaos --chaos-size=$(SIZE) $(SEED:%=--chaos-seed=%) $(REPORT:%=--chaos-report=%) $(ARGS)
 
 .PHONY: check
 check: $(READY) ## lint, format, types, architecture, dependencies
