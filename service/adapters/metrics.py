@@ -3,6 +3,7 @@
 Every label value is bound at the start: a series exists before its first event, an event costs one lookup.
 """
 
+import asyncio
 from collections import deque
 from collections.abc import Iterable
 
@@ -199,6 +200,8 @@ class _Process:
             registry=registry,
         )
         lag.set_function(lambda: max(self._lags))
+        tasks = Gauge("videogen_event_loop_tasks", "Tasks of the event loop.", registry=registry)
+        tasks.set_function(_tasks)
         self._draining = Gauge("videogen_draining", "1: the worker takes no more messages.", registry=registry)
         Info("videogen_build", "The running release.", registry=registry).info({"version": installed_version()})
         ProcessCollector(registry=registry)
@@ -209,3 +212,11 @@ class _Process:
                 self._lags.append(seconds)
             case DrainStarted():
                 self._draining.set(1)
+
+
+def _tasks() -> int:
+    try:
+        return len(asyncio.all_tasks())
+    except RuntimeError:
+        # Read from outside the loop, as by a test.
+        return 0

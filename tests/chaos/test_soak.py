@@ -13,21 +13,28 @@ from tests.chaos.harness.trial import Trial
 CONCURRENCY = 32
 FAULTS = {"429": 0.03, "429 retry-after=1": 0.005, "503": 0.03, "reset": 0.01, "close": 0.005, "accept-then-502": 0.005}
 BAD = (b"{", b"\xff", b"[]", json.dumps({"model": MODEL, "prompt": " ", "size": "1x1", "siez": 1}).encode())
+# Tasks of the library and of a scrape come and go.
+FLUCTUATION = 5
 SHARE_OF_BAD = SHARE_OF_DUPLICATES = 0.04
 
 pytestmark = pytest.mark.timeout(1800)
 
 
-async def test_memory_threads_and_open_files_stay_flat_under_a_mix_of_faults(trial: Trial, broker_url: str) -> None:
+async def test_memory_tasks_threads_and_open_files_stay_flat_under_a_mix_of_faults(
+    trial: Trial, broker_url: str
+) -> None:
     count, warm_up = trial.size.of(6_000, 50_000), trial.size.of(2_000, 15_000)
     async with open_scene(trial, broker_url, "sqlite", latency=0.02, error_rates=FAULTS) as scene:
         url = f"sqlite:///{trial.folder}/ledger.db"
         worker = await scene.worker(url, VIDEOGEN_WORKER__CONCURRENCY=str(CONCURRENCY))
         messages = mixed(trial.random, count)
         warm = await at_rest(scene, messages[:warm_up], worker.child.pid)
+        tasks_warm = await worker.metric("videogen_event_loop_tasks")
         end = await at_rest(scene, messages[warm_up:], worker.child.pid)
+        tasks_end = await worker.metric("videogen_event_loop_tasks")
 
-        await scene.conclude("mix", more=measured(warm, end))
+        await scene.conclude("mix", more=measured(warm, end) | {"tasks": tasks_end})
+        assert abs(tasks_end - tasks_warm) <= FLUCTUATION
         assert end.threads == warm.threads
         assert end.files <= warm.files + CONCURRENCY
         assert end.rss - warm.rss <= trial.size.of(20.0, 10.0)

@@ -1,6 +1,6 @@
 """What only the operator can put right."""
 
-from service.core.ledger import LedgerUnavailable
+from service.core.ledger import EntryDamaged
 
 
 class LedgerConfigurationError(Exception):
@@ -12,9 +12,9 @@ def misconfigured(problem: str) -> LedgerConfigurationError:
     return LedgerConfigurationError(f"VIDEOGEN_LEDGER__URL: {problem}")
 
 
-def damaged(request_id: str) -> LedgerUnavailable:
+def damaged(request_id: str) -> EntryDamaged:
     """Say that an entry cannot be read."""
-    return LedgerUnavailable(
+    return EntryDamaged(
         f"the ledger's entry for request {request_id!r} is damaged: find out whether that request was paid for, "
         "then remove the entry (docs/ledger.md says how)"
     )

@@ -7,7 +7,7 @@ from copy import copy
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from service.core.ledger import LedgerUnavailable
+from service.core.ledger import EntryDamaged, LedgerUnavailable
 
 R = TypeVar("R")
 T = TypeVar("T")
@@ -23,17 +23,17 @@ class _Turn(Generic[R]):
     operation: Callable[[R], None]
     done: asyncio.Future[None]
     lapses: bool
-    failure: LedgerUnavailable | None = None
+    failure: EntryDamaged | None = None
 
     @property
     def lapsed(self) -> bool:
         return self.lapses and self.done.done()
 
     def take(self, rows: R) -> None:
-        """Carry out the operation, in the writer's thread. One that fails on its own data spoils no other."""
+        """Carry out the operation, in the writer's thread. One that meets a damaged entry spoils no other."""
         try:
             self.operation(rows)
-        except LedgerUnavailable as failure:
+        except EntryDamaged as failure:
             self.failure = failure
 
     def settle(self, failure: BaseException | None) -> None:
@@ -68,6 +68,7 @@ class GroupCommit(Generic[R]):
 
         Raises:
             LedgerUnavailable: the transaction failed, or took too long and may still be committed.
+            EntryDamaged: the operation raised it. The others of its transaction are committed.
         """
         results: list[T] = []
         turn = _Turn[R](

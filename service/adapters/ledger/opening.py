@@ -6,7 +6,6 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Protocol
 
-from service.adapters.ledger.redis import redis_ledger
 from service.adapters.ledger.sqlite import sqlite_ledger
 from service.adapters.ledger.tenure import Tenure
 from service.adapters.ledger.volatile import VolatileLedger
@@ -45,6 +44,9 @@ def open_ledger(
     if url == NO_LEDGER:
         return _volatile(tenure)
     if not url.startswith(SQLITE_SCHEME):
+        # A quarter of a second of the start, which most workers have no use for.
+        from service.adapters.ledger.redis import redis_ledger  # noqa: PLC0415
+
         return redis_ledger(url, tenure, prefix=prefix, patience=settings.timeout)
     return sqlite_ledger(
         Path(url.removeprefix(SQLITE_SCHEME)),

@@ -70,12 +70,15 @@ def read_spent(text: str) -> frozenset[str]:
 def _fields(text: str | bytes) -> object:
     try:
         return json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UnreadableRecordError from error
 
 
 def _instant(text: str) -> datetime:
     try:
-        return datetime.fromisoformat(text)
+        instant = datetime.fromisoformat(text)
     except ValueError as error:
         raise UnreadableRecordError from error
+    if instant.tzinfo is None:
+        raise UnreadableRecordError
+    return instant

@@ -50,7 +50,8 @@ class RedisLedger:
     """Keeps port `Ledger`, by one script call for each operation and on the clock of the server.
 
     Nothing is sent twice on its own account. After a claim whose answer was lost, a further claim of this holder comes
-    out as `Running(here=True)` until it is released.
+    out as `Running(here=True)` until it is released. What cannot be read stays as it is, for the operator to look at,
+    until a task id takes its place.
     """
 
     def __init__(self, client: Redis, tenure: Tenure, prefix: str, patience: float) -> None:
@@ -65,7 +66,11 @@ class RedisLedger:
         """Put the intent to make the `attempt`-th call on record, unless what is there forbids it."""
         replay = "" if permit.replay is None else f"={permit.replay}"
         answer = await self._run("claim", request_id, attempt, "1" if permit.resend else "", replay)
-        return Claimed() if answer == [b"claimed"] else _known(answer, request_id)
+        match answer:
+            case [b"claimed", int(doubt)]:
+                return Claimed(doubt=bool(doubt))
+            case _:
+                return _known(answer, request_id)
 
     async def find(self, request_id: str) -> Found:
         """Tell what is known of a request, without a claim."""
@@ -143,7 +148,7 @@ def _known(answer: object, request_id: str) -> Known | Running:
                 return DoubtRecord(read_answer(said), int(attempts))
             case _:
                 raise damaged(request_id)
-    except (UnreadableRecordError, ValueError) as error:
+    except (UnreadableRecordError, ValueError, OverflowError) as error:
         raise damaged(request_id) from error
 
 

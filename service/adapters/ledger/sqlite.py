@@ -14,7 +14,17 @@ from service.adapters.ledger.sqlite_file import SqliteFile
 from service.adapters.ledger.sqlite_rows import Rows
 from service.adapters.ledger.tenure import Tenure
 from service.core import ledger
-from service.core.ledger import Claim, Entry, Found, Known, LedgerUnavailable, Permit, Terms
+from service.core.ledger import (
+    Claim,
+    Entry,
+    EntryDamaged,
+    Found,
+    Known,
+    LedgerUnavailable,
+    Permit,
+    SubmittedRecord,
+    Terms,
+)
 from service.settings.groups import Synchronous
 
 PURGE_INTERVAL = 10.0
@@ -26,7 +36,10 @@ Transition = Callable[[Entry | None, Terms], tuple[T, Entry | None]]
 
 
 class SqliteLedger:
-    """Keeps port `Ledger`. Every transition is a read and a write in one transaction that locks out other writers."""
+    """Keeps port `Ledger`. Every transition is a read and a write in one transaction that locks out other writers.
+
+    What cannot be read stays as it is, for the operator to look at, until a task id takes its place.
+    """
 
     def __init__(self, commits: GroupCommit[Rows], tenure: Tenure) -> None:
         self._commits = commits
@@ -46,11 +59,17 @@ class SqliteLedger:
 
     async def release(self, request_id: str) -> None:
         """Take our intent off the record: the call was surely not accepted."""
-        await self._run(request_id, lambda entry, terms: (None, ledger.release(entry, terms)))
+        with suppress(EntryDamaged):
+            await self._run(request_id, lambda entry, terms: (None, ledger.release(entry, terms)))
 
     async def record(self, request_id: str, known: Known) -> None:
         """Put on record what a call came to."""
-        await self._run(request_id, lambda entry, terms: (None, ledger.record(entry, known, terms)))
+        with suppress(EntryDamaged):
+            await self._run(
+                request_id,
+                lambda entry, terms: (None, ledger.record(entry, known, terms)),
+                unseen=isinstance(known, SubmittedRecord),
+            )
 
     async def ping(self) -> None:
         """Write a transaction as a claim would."""
@@ -60,16 +79,18 @@ class SqliteLedger:
         """Say nothing: what `synchronous` promises is the operator's choice."""
         return ()
 
-    async def _run(self, request_id: str, transition: Transition[T], *, lapses: bool = False) -> T:
-        return await self._commits.run(lambda rows: self._carry_out(rows, request_id, transition), lapses=lapses)
+    async def _run(
+        self, request_id: str, transition: Transition[T], *, lapses: bool = False, unseen: bool = False
+    ) -> T:
+        """Carry out a transition; one that is the same whatever is there may have it `unseen`."""
+        return await self._commits.run(
+            lambda rows: self._carry_out(rows, request_id, transition, unseen=unseen), lapses=lapses
+        )
 
-    def _carry_out(self, rows: Rows, request_id: str, transition: Transition[T]) -> T:
+    def _carry_out(self, rows: Rows, request_id: str, transition: Transition[T], *, unseen: bool) -> T:
         terms = self._tenure.terms()
         self._purge_now_and_then(rows, terms)
-        try:
-            before = rows.read(request_id)
-        except UnreadableRecordError:
-            raise damaged(request_id) from None
+        before = None if unseen else _read(rows, request_id)
         answer, after = transition(before, terms)
         if after != before:
             rows.write(request_id, after)
@@ -80,6 +101,13 @@ class SqliteLedger:
         if now >= self._purge_at:
             self._purge_at = now + PURGE_INTERVAL
             rows.purge(terms.now)
+
+
+def _read(rows: Rows, request_id: str) -> Entry | None:
+    try:
+        return rows.read(request_id)
+    except UnreadableRecordError:
+        raise damaged(request_id) from None
 
 
 @asynccontextmanager

@@ -52,6 +52,8 @@ class Rows:
 
     def __init__(self, connection: sqlite3.Connection, prefix: str) -> None:
         self._connection = connection
+        # Left to itself, a text that is no UTF-8 fails like a broken file: for all, not for its own row.
+        self._connection.text_factory = _text
         self._prefix = prefix
 
     def read(self, request_id: str) -> Entry | None:
@@ -60,8 +62,11 @@ class Rows:
         Raises:
             UnreadableRecordError: the row is damaged.
         """
-        row = self._connection.execute(_SELECT, self._key(request_id)).fetchone()
-        return None if row is None else _entry(row)
+        try:
+            row = self._connection.execute(_SELECT, self._key(request_id)).fetchone()
+            return None if row is None else _entry(row)
+        except (ValueError, OverflowError) as error:
+            raise UnreadableRecordError from error
 
     def write(self, request_id: str, entry: Entry | None) -> None:
         """Keep an entry; None removes it."""
@@ -110,7 +115,7 @@ def _entry(row: tuple[object, ...]) -> Entry:
             int(doubt),
             bytes() | None as replay,
             str(spent),
-        ) if state in set(EntryState):
+        ) if attempts >= 0 and _is_whole(state, lease_until, submitted):
             return Entry(
                 EntryState(state),
                 _instant(expires),
@@ -125,6 +130,20 @@ def _entry(row: tuple[object, ...]) -> Entry:
             )
         case _:
             raise UnreadableRecordError
+
+
+def _is_whole(state: str, lease_until: int | None, submitted: str | None) -> bool:
+    match state:
+        case EntryState.CALLING:
+            return lease_until is not None
+        case EntryState.SUBMITTED:
+            return submitted is not None
+        case _:
+            return state == EntryState.IN_DOUBT
+
+
+def _text(raw: bytes) -> str:
+    return raw.decode("utf-8")
 
 
 def _blob(text: str) -> bytes:

@@ -7,8 +7,8 @@
 --            release    nothing
 --            submitted  attempts, record
 --            in_doubt   attempts, answer
--- Returns  {'claimed'}, {'running', microseconds left, here}, {'submitted', record},
---          {'in_doubt', answer, attempts} or {'none'}
+-- Returns  {'claimed', over a doubt}, {'running', microseconds left, here}, {'submitted', record},
+--          {'in_doubt', answer, attempts}, {'damaged'} or {'none'}
 --
 -- `turn` counts the operations of a holder. A command whose answer was given up on may arrive late, over another
 -- connection: it must not take a claim off the record that was made after it.
@@ -24,9 +24,51 @@ local clock = redis.call('TIME')
 local now = tonumber(clock[1]) * 1000000 + tonumber(clock[2])
 
 local FIELDS = {'state', 'attempts', 'holder', 'lease_until', 'turn', 'submitted', 'answer', 'doubt', 'replay'}
+local values = redis.pcall('HMGET', key, unpack(FIELDS))
+local is_hash = not (values.err and string.find(values.err, 'WRONGTYPE', 1, true))
+if values.err and is_hash then
+  return values
+end
 local entry = {}
-for at, value in ipairs(redis.call('HMGET', key, unpack(FIELDS))) do
+for at, value in ipairs(values) do
   entry[FIELDS[at]] = value
+end
+
+-- A number of more digits is none that was written here, and may be beyond every date.
+local function is_number(text)
+  return text and #text <= 18 and string.find(text, '^%d+$')
+end
+
+local function is_null_or(kind, value)
+  return value == cjson.null or type(value) == kind
+end
+
+local function is_answer(text)
+  if not text or text == '' then
+    return true
+  elseif string.find(text, '[\128-\255]') then
+    return false
+  end
+  -- The parser refuses a surrogate that stands alone, so escapes go first, with escaped backslashes before them.
+  local bare = string.gsub(string.gsub(text, '\\\\', ''), '\\u%x%x%x%x', '')
+  local parsed, answer = pcall(cjson.decode, bare)
+  return parsed and type(answer) == 'table' and is_null_or('number', answer.http_status)
+    and is_null_or('string', answer.code) and is_null_or('string', answer.message)
+end
+
+-- A submitted record is checked by whoever it is returned to.
+local function is_damaged()
+  if not is_hash then
+    return true
+  elseif not entry.state then
+    return redis.call('EXISTS', key) == 1
+  elseif entry.state == 'submitted' then
+    return false
+  elseif entry.state == 'calling' then
+    return not (is_number(entry.lease_until) and is_number(entry.turn) and is_number(entry.attempts)
+      and is_answer(entry.answer))
+  end
+  return not (entry.state == 'in_doubt' and is_number(entry.attempts) and is_answer(entry.answer))
 end
 
 -- Lua would write large numbers with an exponent.
@@ -76,7 +118,7 @@ local function claim(attempt, resend, replay_argument)
   end
   if not entry.state then
     put_calling(attempt, replay, false)
-    return {'claimed'}
+    return {'claimed', 0}
   end
   local known = found()
   if known[1] ~= 'in_doubt' then
@@ -84,7 +126,7 @@ local function claim(attempt, resend, replay_argument)
   end
   if resend == '1' or replay then
     put_calling(attempt, replay, true)
-    return {'claimed'}
+    return {'claimed', 1}
   end
   return known
 end
@@ -127,6 +169,10 @@ local function put_in_doubt(attempts, answer)
   redis.call('PEXPIRE', key, retention)
 end
 
+-- What is damaged is left for somebody to look at. A task id outweighs it.
+if operation ~= 'submitted' and is_damaged() then
+  return {'damaged'}
+end
 if operation == 'claim' then
   return claim(ARGV[6], ARGV[7], ARGV[8])
 elseif operation == 'release' then
