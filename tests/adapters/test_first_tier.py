@@ -35,7 +35,7 @@ from service.core.placement import AlreadyKnown, DeadlinePassed, Finished, Given
 from service.core.ports import Admission
 from service.core.retry import OnUncertain, RetryPolicy
 from tests.support.fakes import NEW_YEAR, FakeClock, RecordingObserver, ScriptedEndpoint
-from tests.support.flaky_ledger import FlakyLedger
+from tests.support.flaky_ledger import FlakyLedger, LedgerFault
 
 CALL = Call("request-1", VideoRequest(prompt="a cat", model="wan2.2-t2v-plus"), {})
 ANSWER = Answer()
@@ -106,6 +106,7 @@ class Setting:
             clock=self.clock,
             observer=self.observer,
             resend=self.policy.on_uncertain is OnUncertain.RESEND,
+            patience=5.0,
         )
         return FirstTier(paid_call, admission, self.policy, self.clock, self.observer, lambda: next(draws))
 
@@ -371,3 +372,68 @@ async def test_each_call_of_the_tier_is_claimed_anew_and_released_after_a_safe_f
     setting = scripted(NOT_SENT, ACCEPTED)
     await setting.place()
     assert setting.ledger.done == ["claim request-1", "release request-1", "claim request-1", "record request-1"]
+
+
+FAILURES = [NOT_SENT, THROTTLED, RefusedForGood(ANSWER), Blocked(ANSWER), UNCERTAIN]
+
+
+async def in_doubt(*results: CallResult) -> Setting:
+    """Set a tier up for a forced replay of a request in doubt."""
+    setting = scripted(*results)
+    await setting.ledger.record("request-1", DoubtRecord(ANSWER, 1))
+    return setting
+
+
+REPLAY = replace(CALL, replay="copy-1")
+
+
+@pytest.mark.parametrize("result", [ACCEPTED, *FAILURES], ids=repr)
+async def test_a_doubt_on_record_is_told_with_whatever_a_permitted_call_comes_to(result: CallResult) -> None:
+    setting = await in_doubt(result)
+    placed = await setting.place(call=REPLAY)
+    assert isinstance(placed, Finished)
+    assert (placed.result, placed.doubt) == (result, True)
+
+
+async def test_a_doubt_on_record_is_told_where_only_the_first_of_several_claims_met_it() -> None:
+    setting = await in_doubt(NOT_SENT, ACCEPTED)
+
+    def forget_after_a_call() -> None:
+        if setting.endpoint.calls:
+            setting.ledger.kept._entries.clear()
+
+    setting.admission.at_the_door = forget_after_a_call
+    assert await setting.place(call=REPLAY) == Finished(ACCEPTED, 2, doubt=True)
+
+
+@pytest.mark.parametrize("signal", [Draining(), HeldTooLong(), GateClosed()], ids=lambda signal: type(signal).__name__)
+async def test_a_doubt_on_record_travels_with_the_message_whatever_ends_the_wait(signal: Exception) -> None:
+    setting = await in_doubt(NOT_SENT)
+    setting.admission.signals.append(signal)
+    assert await setting.place(call=REPLAY) == Withheld(1, doubt=True, last=NOT_SENT)
+
+
+async def test_a_request_that_is_not_called_is_looked_up() -> None:
+    setting = scripted()
+    assert await setting.tier.look_up("request-1") is None
+    await setting.ledger.record("request-1", DoubtRecord(ANSWER, 1))
+    assert await setting.tier.look_up("request-1") == AlreadyKnown(DoubtRecord(ANSWER, 1))
+    await setting.ledger.claim("request-2", 1, Permit())
+    assert await setting.tier.look_up("request-2") == RunningElsewhere(60.0)
+
+
+async def test_a_request_that_cannot_be_looked_up_is_given_back() -> None:
+    setting = scripted()
+    setting.ledger.suffer(LedgerFault.REFUSED, "find")
+    assert await setting.tier.look_up("request-1") == GivenBack(0)
+
+
+async def test_a_claim_that_took_too_long_is_one_that_runs_elsewhere_and_is_over() -> None:
+    setting = scripted(ACCEPTED)
+    setting.ledger.suffer(LedgerFault.HANGS, "claim")
+    placing = asyncio.create_task(setting.place())
+    await setting.ledger.until(lambda: bool(setting.ledger.begun))
+    setting.clock.advance(5.1)
+    setting.ledger.mend()
+    assert await placing == RunningElsewhere(0.0)
+    assert setting.endpoint.calls == []

@@ -121,6 +121,10 @@ def test_a_lost_link_says_why_and_when_the_next_try_is() -> None:
         (LoopLag(1.0), "warning"),
         (CallEnded("request-1", Blocked(Answer(401)), 0.5, 1), "debug"),
         (Published(PublishAttempt.CONFIRMED, 0.1, is_result=True), "debug"),
+        (Published(PublishAttempt.RETURNED, 0.1, is_result=True), "debug"),
+        (Published(PublishAttempt.LOST, 0.1, is_result=True), "debug"),
+        (Published(PublishAttempt.NACKED, 0.1, is_result=False), "warning"),
+        (Published(PublishAttempt.TIMEOUT, 0.1, is_result=False), "warning"),
         (Received(redelivered=False, at=AT, queue_wait=None), "debug"),
     ],
 )
@@ -157,6 +161,12 @@ def test_a_pause_says_why_and_names_no_secret() -> None:
 def test_advice_is_told_in_full() -> None:
     (line,) = Log().after(Advice("the ledger is none: choose another"))
     assert (line["event"], line["text"]) == ("advice", "the ledger is none: choose another")
+
+
+@pytest.mark.parametrize("attempt", [PublishAttempt.NACKED, PublishAttempt.TIMEOUT])
+def test_a_queue_that_does_not_take_a_message_says_how_and_after_how_long(attempt: PublishAttempt) -> None:
+    (line,) = Log().after(Published(attempt, 1.23456, is_result=False))
+    assert (line["event"], line["attempt"], line["seconds"]) == ("a queue did not take a message", attempt, 1.235)
 
 
 def test_a_short_lag_is_not_worth_a_line() -> None:

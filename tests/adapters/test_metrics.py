@@ -33,7 +33,7 @@ from service.core.facts import (
     Settled,
     SettlementAbandoned,
 )
-from service.core.outcome import Interrupted, OutcomeLabel, Postponed, Submitted
+from service.core.outcome import Interrupted, Outcome, OutcomeLabel, Postponed, Submitted
 from tests.adapters.every_fact import AT, EVERY_FACT, HISTORY, TIER
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "metrics.md"
@@ -198,11 +198,16 @@ def test_a_pause_shows_until_it_is_over(observer: MetricsObserver, value: Value)
     assert value("consumption_paused", reason="blocked") == 0
 
 
-def test_an_abandoned_request_is_no_longer_in_flight(observer: MetricsObserver, value: Value) -> None:
+@pytest.mark.parametrize(("rescued", "label"), [(False, "interrupted"), (True, "internal")])
+@pytest.mark.parametrize("outcome", [None, Interrupted(0), Submitted("task-1", "model", 1)])
+def test_an_abandoned_request_is_settled_and_no_longer_in_flight(
+    observer: MetricsObserver, value: Value, outcome: Outcome | None, label: str, *, rescued: bool
+) -> None:
     observer.notify(RECEIVED)
-    observer.notify(SettlementAbandoned("request-1", Interrupted(0)))
+    observer.notify(SettlementAbandoned("request-1", outcome, rescued=rescued))
     assert value("requests_in_flight") == 0
-    assert value("requests_settled_total", outcome="interrupted") == 0
+    counted = {name: value("requests_settled_total", outcome=name) for name in OutcomeLabel}
+    assert {name: count for name, count in counted.items() if count} == {label: 1}
 
 
 def test_a_call_is_counted_and_timed(observer: MetricsObserver, value: Value) -> None:

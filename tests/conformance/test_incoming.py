@@ -164,6 +164,7 @@ async def test_a_second_settle_raises(stage: Stage, first: str, second: str) -> 
     assert await stage.fate() is (Fate.GONE if first == "ack" else Fate.READY)
 
 
+@pytest.mark.pain(2)
 @pytest.mark.parametrize("settle", ["ack", "hand_back"])
 @pytest.mark.parametrize("lost", ["lose_channel", "lose_connection"])
 async def test_settling_after_a_loss_is_harmless_and_the_message_comes_again(

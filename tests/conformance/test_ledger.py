@@ -118,7 +118,7 @@ async def test_a_doubt_never_hides_a_task_id(ledger: OpenLedger, other: OpenLedg
 @pytest.mark.parametrize("permit", [Permit(resend=True), Permit(replay="x")])
 async def test_a_permit_claims_what_is_in_doubt(ledger: OpenLedger, permit: Permit) -> None:
     await ledger.record("r", DOUBT)
-    assert await ledger.claim("r", 2, permit) == Claimed()
+    assert await ledger.claim("r", 2, permit) == Claimed(doubt=True)
     assert isinstance(await ledger.find("r"), Running)
 
 
@@ -129,7 +129,7 @@ async def test_a_replay_is_good_for_one_call(stage: Stage, ledger: OpenLedger) -
     assert await ledger.claim("r", 3, Permit(replay="x\ud800")) == DoubtRecord(ANSWER, 2)
     await ledger.record("r", DoubtRecord(ANSWER, 2))
     assert await ledger.claim("r", 3, Permit(replay="x\ud800")) == DoubtRecord(ANSWER, 2)
-    assert await ledger.claim("r", 3, Permit(replay="y")) == Claimed()
+    assert await ledger.claim("r", 3, Permit(replay="y")) == Claimed(doubt=True)
 
 
 async def test_a_replay_that_was_released_may_be_used_again(ledger: OpenLedger) -> None:
@@ -137,7 +137,18 @@ async def test_a_replay_that_was_released_may_be_used_again(ledger: OpenLedger) 
     await ledger.claim("r", 2, Permit(replay="x"))
     await ledger.release("r")
     assert await ledger.find("r") == DoubtRecord(ANSWER, 2)
-    assert await ledger.claim("r", 2, Permit(replay="x")) == Claimed()
+    assert await ledger.claim("r", 2, Permit(replay="x")) == Claimed(doubt=True)
+
+
+@pytest.mark.parametrize("permit", [NO_PERMIT, Permit(resend=True), Permit(replay="x")])
+async def test_the_first_claim_is_over_no_doubt_whatever_is_permitted(ledger: OpenLedger, permit: Permit) -> None:
+    assert await ledger.claim("r", 1, permit) == Claimed(doubt=False)
+
+
+async def test_a_permit_claims_over_a_call_that_was_cut_as_over_a_doubt(stage: Stage, ledger: OpenLedger) -> None:
+    await ledger.claim("r", 1, NO_PERMIT)
+    await stage.end_leases()
+    assert await ledger.claim("r", 2, Permit(resend=True)) == Claimed(doubt=True)
 
 
 async def test_a_late_doubt_leaves_the_claim_of_another_in_force(

@@ -193,7 +193,24 @@ async def test_a_kept_message_is_in_its_queue(stage: Stage) -> None:
     assert await stage.bodies(route) == [b"paid"]
 
 
-@pytest.mark.parametrize("method", ["publish", "keep"])
+async def test_a_message_that_may_be_refused_is_in_its_queue_and_that_is_told(stage: Stage) -> None:
+    route = await stage.queue()
+
+    assert await stage.publisher.try_keep(_message(route, b"moved"))
+
+    assert await stage.bodies(route) == [b"moved"]
+
+
+async def test_a_message_that_a_full_queue_keeps_refusing_is_given_up_and_that_is_told(stage: Stage) -> None:
+    route = await stage.full_queue()
+
+    async with asyncio.timeout(GUARD):
+        assert not await stage.publisher.try_keep(_message(route))
+
+    assert await stage.bodies(route) == []
+
+
+@pytest.mark.parametrize("method", ["publish", "keep", "try_keep"])
 async def test_a_message_waits_for_an_absent_broker(stage: Stage, method: str) -> None:
     route = await stage.queue()
     await stage.go_away()
@@ -203,7 +220,7 @@ async def test_a_message_waits_for_an_absent_broker(stage: Stage, method: str) -
 
     await stage.come_back()
     async with asyncio.timeout(GUARD):
-        assert await publishing in (PublishVerdict.CONFIRMED, None)
+        assert await publishing in (PublishVerdict.CONFIRMED, None, True)
 
     assert await stage.bodies(route) == [b"late"]
 

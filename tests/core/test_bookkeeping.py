@@ -210,6 +210,27 @@ def test_a_note_that_is_not_taken_within_patience_is_owed_and_told_later(
     in_virtual_time(scenario)
 
 
+@pytest.mark.parametrize("fault", LedgerFault)
+@pytest.mark.parametrize(("known", "task_id"), [(SUBMITTED, "t-1"), (DOUBT, None), (None, None)])
+async def test_a_note_that_is_cut_names_its_task_and_stays_owed(
+    known: SubmittedRecord | DoubtRecord | None, task_id: str | None, fault: LedgerFault
+) -> None:
+    scene = Scene()
+    await scene.books.claim("r", 1, PERMIT)
+    scene.ledger.suffer(fault, "record", "release")
+    noting = asyncio.ensure_future(scene.books.note("r", known))
+    await _rounds()
+
+    noting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await noting
+
+    assert scene.observer.of(RecordMissing) == [RecordMissing("r", task_id)]
+    scene.ledger.mend()
+    await scene.books.settle_debts()
+    assert await scene.ledger.find("r") == known
+
+
 def test_a_record_that_is_owed_outlives_a_claim_that_fails_for_it() -> None:
     async def scenario() -> None:
         scene = Scene()

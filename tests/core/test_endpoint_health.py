@@ -40,7 +40,7 @@ class Scene:
     def calls(self, *results: CallResult) -> frozenset[PauseReason]:
         """Make calls one after the other; tell why the gate is closed then."""
         for result in results:
-            self.health.judge(result, self.health.epoch)
+            self.health.judge(result, self.health.begin())
         return self.gate.closed
 
     def late(self, epoch: int, *results: CallResult) -> frozenset[PauseReason]:
@@ -63,7 +63,7 @@ def test_four_403_close_nothing_and_the_fifth_closes() -> None:
     scene = Scene()
 
     assert scene.calls(FORBIDDEN, FORBIDDEN, FORBIDDEN, FORBIDDEN) == OPEN
-    assert scene.health.judge(FORBIDDEN, scene.health.epoch) == Blocked(FORBIDDEN.answer)
+    assert scene.health.judge(FORBIDDEN, scene.health.begin()) == Blocked(FORBIDDEN.answer)
     assert scene.gate.closed == IS_BLOCKED
 
 
@@ -153,7 +153,7 @@ def test_a_gate_closed_for_another_reason_stays_closed_for_that_one() -> None:
 
 def test_calls_that_began_before_the_gate_closed_do_not_open_it() -> None:
     scene = Scene()
-    before = scene.health.epoch
+    before = scene.health.begin()
     scene.calls(BLOCKED)
 
     assert scene.late(before, ACCEPTED, THROTTLED, REJECTED) == IS_BLOCKED
@@ -162,7 +162,7 @@ def test_calls_that_began_before_the_gate_closed_do_not_open_it() -> None:
 @pytest.mark.parametrize("late", [[BLOCKED], [NOT_SENT] * 9, [FORBIDDEN] * 9], ids=["blocked", "not sent", "403"])
 def test_calls_that_began_before_the_gate_closed_do_not_close_it_again(late: list[CallResult]) -> None:
     scene = Scene()
-    before = scene.health.epoch
+    before = scene.health.begin()
     scene.calls(BLOCKED, ACCEPTED)
 
     assert scene.late(before, *late) == OPEN
@@ -170,7 +170,7 @@ def test_calls_that_began_before_the_gate_closed_do_not_close_it_again(late: lis
 
 def test_calls_that_began_before_the_gate_closed_do_not_lengthen_a_run() -> None:
     scene = Scene(down_after=3)
-    before = scene.health.epoch
+    before = scene.health.begin()
     scene.calls(NOT_SENT, NOT_SENT, NOT_SENT, ACCEPTED)
     scene.late(before, *[NOT_SENT] * 9)
 
@@ -179,8 +179,17 @@ def test_calls_that_began_before_the_gate_closed_do_not_lengthen_a_run() -> None
 
 def test_results_that_leave_the_gate_as_it_is_leave_the_epoch_too() -> None:
     scene = Scene()
-    before = scene.health.epoch
+    before = scene.health.begin()
 
     scene.calls(ACCEPTED, NOT_SENT, REJECTED, UNCERTAIN, THROTTLED)
 
-    assert scene.health.epoch == before
+    assert scene.health.begin() == before
+
+
+def test_every_call_that_began_is_counted_whatever_it_comes_to() -> None:
+    scene = Scene()
+    scene.health.begin()
+
+    scene.calls(ACCEPTED, BLOCKED, NOT_SENT)
+
+    assert scene.health.calls == 4

@@ -117,8 +117,11 @@ async def test_a_call_carries_the_request_its_id_and_its_trace() -> None:
         (Finished(NotSent(NotSentReason.REFUSED, ANSWER), 2), Unavailable(ANSWER, 2)),
         (Finished(Blocked(ANSWER), 2), BlockedOut(ANSWER, 2)),
         (Finished(Uncertain(UncertainReason.TIMEOUT, ANSWER), 2), InDoubt(ANSWER, 2)),
-        (Finished(RefusedForGood(ANSWER), 2, doubt=True), InDoubt(ANSWER, 2)),
-        (Finished(RefusedForNow(ANSWER, throttled=True), 2, doubt=True), InDoubt(ANSWER, 2)),
+        (Finished(RefusedForGood(ANSWER), 2, doubt=True), InDoubt(ANSWER, 2, later_failed=True)),
+        (Finished(RefusedForNow(ANSWER, throttled=True), 2, doubt=True), InDoubt(ANSWER, 2, later_failed=True)),
+        (Finished(NotSent(NotSentReason.REFUSED, ANSWER), 2, doubt=True), InDoubt(ANSWER, 2, later_failed=True)),
+        (Finished(Blocked(ANSWER), 2, doubt=True), InDoubt(ANSWER, 2, later_failed=True)),
+        (Finished(Uncertain(UncertainReason.TIMEOUT, ANSWER), 2, doubt=True), InDoubt(ANSWER, 2)),
         (Finished(Accepted("t"), 2, doubt=True), Submitted("t", "wan", 2)),
         (GivenBack(2), Interrupted(2)),
     ],
@@ -164,6 +167,58 @@ async def test_an_unreadable_message_is_never_called(body: bytes, kind: type[Out
 
     assert isinstance(handled.outcome, kind)
     assert not scene.caller.calls
+
+
+KNOWN = [
+    (
+        AlreadyKnown(SubmittedRecord("t", "wan-old", 3, NEW_YEAR)),
+        Repeated(SubmittedRecord("t", "wan-old", 3, NEW_YEAR)),
+    ),
+    (AlreadyKnown(DoubtRecord(ANSWER, 3)), InDoubt(ANSWER, 3)),
+    (RunningElsewhere(30.0), Postponed(T1M, History(NEW_YEAR, attempts=2, postponed=1))),
+    (GivenBack(0), Interrupted(2)),
+]
+
+
+@pytest.mark.parametrize("body", [b"no json", b"{}"])
+@pytest.mark.parametrize(("known", "outcome"), KNOWN, ids=lambda value: type(value).__name__)
+async def test_an_unreadable_message_is_answered_with_what_became_of_an_earlier_copy(
+    known: AlreadyKnown | RunningElsewhere | GivenBack, outcome: Outcome, body: bytes
+) -> None:
+    scene = Scene(ScriptedCaller())
+    scene.caller.known["r-1"] = known
+    delivery = replace(_past(attempts=2, postponed=1, first_seen="2026-01-01T00:00:00Z"), body=body)
+
+    assert await scene.handle(delivery) == Handled(outcome)
+    assert not scene.caller.calls
+
+
+async def test_an_unreadable_message_without_an_id_is_not_looked_up() -> None:
+    scene = Scene(ScriptedCaller())
+    scene.caller.known["new"] = AlreadyKnown(DoubtRecord(ANSWER, 1))
+
+    handled = await scene.handle(Delivery(b"no json"), Identity("new", "new", made_up=True))
+
+    assert isinstance(handled.outcome, Malformed)
+    assert not scene.caller.looked_up
+
+
+@pytest.mark.parametrize("body", [b"no json", b"{}"])
+async def test_an_unreadable_message_that_brings_a_doubt_is_in_doubt_where_nothing_is_known(body: bytes) -> None:
+    scene = Scene(ScriptedCaller())
+
+    handled = await scene.handle(replace(_past(attempts=2, doubt=True), body=body))
+
+    assert handled == Handled(InDoubt(Answer(), 2))
+    assert scene.caller.looked_up == ["r-1"]
+
+
+async def test_a_readable_message_is_not_looked_up_first() -> None:
+    scene = Scene(ScriptedCaller())
+
+    await scene.handle(_delivery())
+
+    assert not scene.caller.looked_up
 
 
 @pytest.mark.parametrize("body", [_delivery().body, b"no json"])
@@ -358,7 +413,7 @@ async def test_a_failure_after_a_doubt_in_an_earlier_delivery_is_in_doubt_whatev
 
     handled = await scene.handle(_past(attempts=4, doubt=True))
 
-    assert handled == Handled(InDoubt(ANSWER, 5))
+    assert handled == Handled(InDoubt(ANSWER, 5, later_failed=not isinstance(result, Uncertain)))
 
 
 async def test_a_deadline_that_passes_after_a_doubt_in_an_earlier_delivery_is_no_plain_expiry() -> None:
@@ -402,3 +457,14 @@ async def test_a_call_carries_the_number_of_earlier_ones_and_its_replay() -> Non
 
     (call,) = scene.caller.calls
     assert (call.earlier, call.replay) == (7, "copy-1")
+
+
+@pytest.mark.parametrize("result", RETRIABLE, ids=repr)
+async def test_a_doubt_on_record_is_postponed_with_the_message(result: FailedCall) -> None:
+    scene = Scene(ScriptedCaller(Finished(result, 1, doubt=True)))
+
+    handled = await scene.handle(_delivery())
+
+    history = History(NEW_YEAR, attempts=1, postponed=1, doubt=True)
+    assert handled == Handled(Postponed(T10S, history))
+    assert history_headers(history)["x-doubt"] is True

@@ -14,6 +14,8 @@ FULL = History(EARLIER, attempts=7, postponed=3, not_before=NOW, doubt=True, rep
 INSTANTS = st.datetimes(datetime(1970, 1, 1), datetime(2026, 1, 1), timezones=st.just(UTC)).map(  # noqa: DTZ001 - the strategy wants bounds without a zone
     lambda instant: instant.replace(microsecond=0)
 )
+# Categories that `str.isprintable` counts as printable, and the one blank that is.
+REPLAYS = st.text(st.characters(exclude_categories=["C", "Z"], include_characters=" "), min_size=1, max_size=64)
 
 
 def _read(**headers: object) -> History:
@@ -50,7 +52,7 @@ def test_what_is_not_set_has_no_header() -> None:
         postponed=st.integers(0, 1_000_000),
         not_before=st.none() | INSTANTS,
         doubt=st.booleans(),
-        replay=st.none() | st.text(min_size=1),
+        replay=st.none() | REPLAYS,
     )
 )
 def test_every_history_survives_the_journey(history: History) -> None:
@@ -98,9 +100,13 @@ def test_only_true_is_a_doubt(value: object) -> None:
     assert not _read(x_doubt=value).doubt
 
 
-@pytest.mark.parametrize("value", ["", b"copy", 1, None])
-def test_only_a_name_is_a_replay(value: object) -> None:
+@pytest.mark.parametrize("value", ["", b"copy", 1, None, "c" * 65, "copy\n1", "copy\x00", "\ud800", "copy\u200b1"])
+def test_only_a_short_printable_name_is_a_replay(value: object) -> None:
     assert _read(x_replay=value).replay is None
+
+
+def test_a_replay_may_be_named_by_64_characters() -> None:
+    assert _read(x_replay="c" * 64).replay == "c" * 64
 
 
 def test_instants_of_other_zones_are_written_in_utc() -> None:

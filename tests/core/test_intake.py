@@ -1,83 +1,45 @@
 import asyncio
 import json
 from datetime import datetime, timedelta
-from itertools import count
+
+import pytest
 
 from service.core.call import Accepted, Answer, RefusedForGood, Uncertain, UncertainReason
-from service.core.catalogue import Catalogue, Model
 from service.core.delivery import Delivery
-from service.core.drain import Drain
 from service.core.facts import DefectFound, Joined, Received, Settled, SettlementAbandoned
-from service.core.handling import Handler, SecondTierPolicy
-from service.core.intake import Intake
 from service.core.ledger import DoubtRecord, SubmittedRecord
 from service.core.outcome import InDoubt, Interrupted, Rejected, Repeated, Submitted
 from service.core.outgoing import PublishVerdict, Route
-from service.core.placement import AlreadyKnown, Finished, GivenBack, Placed, RunningElsewhere, Withheld
-from service.core.reading import RequestReader
-from service.core.settling import Settler
-from service.core.topology import RetryTier, Topology
-from tests.support.fakes import (
-    GUARD,
-    NEW_YEAR,
-    FakeClock,
-    FakeIncoming,
-    FakePublisher,
-    RecordingObserver,
-    ScriptedCaller,
-    Verdict,
+from service.core.placement import (
+    AlreadyKnown,
+    DeadlinePassed,
+    Finished,
+    GivenBack,
+    Placed,
+    RunningElsewhere,
+    Withheld,
 )
+from tests.support.fakes import GUARD, NEW_YEAR, FakeIncoming, Verdict
+from tests.support.intake_scene import ANSWERS, BODY, DEAD, TOPOLOGY, IntakeScene
 
-CATALOGUE = Catalogue(models=(Model(name="wan", sizes=((832, 480),), durations=(5,)),))
-BODY = json.dumps({"prompt": "a cat", "model": "wan"}).encode()
-TIERS = (RetryTier("10s", timedelta(seconds=10)), RetryTier("1m", timedelta(minutes=1)))
-TOPOLOGY = Topology("videogen", TIERS)
-ANSWERS, DEAD = Route("", "answers"), Route("", TOPOLOGY.dead)
-
-
-class Scene:
-    """An intake over a scripted caller and a publisher in memory."""
-
-    def __init__(self, *answers: Placed | Exception) -> None:
-        self.caller = ScriptedCaller(*answers)
-        self.publisher = FakePublisher()
-        self.clock = FakeClock()
-        self.observer = RecordingObserver()
-        self.drain = Drain()
-        numbers = count(1)
-        self.intake = Intake(
-            Handler(
-                RequestReader(CATALOGUE, max_bytes=1000),
-                self.caller,
-                SecondTierPolicy(TIERS, max_age=timedelta(hours=1)),
-                self.clock,
-                self.observer,
-            ),
-            Settler(self.publisher, TOPOLOGY, self.clock),
-            self.drain,
-            self.clock,
-            self.observer,
-            lambda: f"made-up-{next(numbers)}",
-        )
-
-    def accept(
-        self, message_id: str | None = "r", *, reply_to: str = "answers", redelivered: bool = False
-    ) -> FakeIncoming:
-        incoming = FakeIncoming(Delivery(BODY, message_id=message_id, reply_to=reply_to, redelivered=redelivered))
-        self.intake.accept(incoming)
-        return incoming
-
-    async def finished(self) -> None:
-        async with asyncio.timeout(GUARD):
-            await self.intake.finished()
+WAIT = Route("", "videogen.retry.1m")
 
 
 def _refused() -> Finished:
     return Finished(RefusedForGood(Answer(400)), attempts=1)
 
 
+def _incoming() -> FakeIncoming:
+    return FakeIncoming(Delivery(BODY, message_id="r", reply_to="answers"))
+
+
+async def _rounds(count: int = 20) -> None:
+    for _ in range(count):
+        await asyncio.sleep(0)  # one round of the event loop, no time
+
+
 async def test_a_request_is_handled_replied_to_and_acked() -> None:
-    scene = Scene(Finished(Accepted("t-1"), attempts=1))
+    scene = IntakeScene(Finished(Accepted("t-1"), attempts=1))
 
     incoming = scene.accept()
     assert scene.intake.in_flight == 1
@@ -89,7 +51,7 @@ async def test_a_request_is_handled_replied_to_and_acked() -> None:
 
 
 async def test_the_facts_tell_what_happened_and_how_long_it_took() -> None:
-    scene = Scene(Finished(Accepted("t-1"), attempts=1))
+    scene = IntakeScene(Finished(Accepted("t-1"), attempts=1))
     scene.caller.hold()
     incoming = FakeIncoming(
         Delivery(
@@ -114,7 +76,7 @@ async def test_the_facts_tell_what_happened_and_how_long_it_took() -> None:
 
 
 async def test_a_message_from_the_future_waited_for_no_time() -> None:
-    scene = Scene()
+    scene = IntakeScene()
 
     scene.intake.accept(FakeIncoming(Delivery(BODY, timestamp=NEW_YEAR + timedelta(days=1))))
     await scene.finished()
@@ -123,7 +85,7 @@ async def test_a_message_from_the_future_waited_for_no_time() -> None:
 
 
 async def test_a_copy_of_a_running_request_joins_it() -> None:
-    scene = Scene()
+    scene = IntakeScene()
     scene.caller.hold()
     first = scene.accept()
     await scene.caller.wait_for_calls()
@@ -140,7 +102,7 @@ async def test_a_copy_of_a_running_request_joins_it() -> None:
 
 
 async def test_a_copy_joins_a_request_whose_result_is_still_being_published() -> None:
-    scene = Scene()
+    scene = IntakeScene()
     scene.publisher.go_away()
     first = scene.accept()
     await scene.publisher.wait_for_waiting()
@@ -154,7 +116,7 @@ async def test_a_copy_joins_a_request_whose_result_is_still_being_published() ->
 
 
 async def test_a_redelivered_copy_settles_the_request_whose_channel_was_lost() -> None:
-    scene = Scene()
+    scene = IntakeScene()
     scene.caller.hold()
     first = scene.accept()
     await scene.caller.wait_for_calls()
@@ -169,7 +131,7 @@ async def test_a_redelivered_copy_settles_the_request_whose_channel_was_lost() -
 
 
 async def test_a_message_without_an_id_never_joins() -> None:
-    scene = Scene()
+    scene = IntakeScene()
     scene.caller.hold()
 
     copies = [scene.accept(None), scene.accept(None)]
@@ -181,50 +143,90 @@ async def test_a_message_without_an_id_never_joins() -> None:
     assert not scene.observer.of(Joined)
 
 
-async def test_a_redelivered_copy_of_a_paid_request_is_acked_without_a_call_or_a_second_reply() -> None:
-    scene = Scene()
+async def test_a_message_whose_ack_was_lost_gets_the_same_answer_again_without_a_call() -> None:
+    scene = IntakeScene()
+    scene.accept("r").lose()
+    await scene.finished()
+    scene.clock.advance(60)
+
+    late = scene.accept("r", redelivered=True)
+    await scene.finished()
+
+    assert len(scene.caller.calls) == 1
+    first, second = scene.publisher.at(ANSWERS)
+    assert first.body == second.body
+    assert late.verdict is Verdict.ACKED
+    assert len(scene.observer.of(Settled)) == 1
+    assert scene.observer.of(Joined) == [Joined("r", redelivered=True)]
+
+
+async def test_a_request_that_is_published_anew_is_looked_up_in_the_ledger() -> None:
+    record = SubmittedRecord("task-1", "wan", 1, NEW_YEAR)
+    scene = IntakeScene(Finished(Accepted("task-1"), attempts=1), AlreadyKnown(record))
     scene.accept("r")
+    await scene.finished()
+
+    scene.accept("r")
+    await scene.finished()
+
+    assert [settled.outcome for settled in scene.observer.of(Settled)] == [
+        Submitted("task-1", "wan", attempts=1),
+        Repeated(record),
+    ]
+
+
+FAILURES = [
+    Finished(Uncertain(UncertainReason.TIMEOUT, Answer()), attempts=1),
+    Finished(RefusedForGood(Answer(400)), attempts=1),
+    DeadlinePassed(attempts=1),
+]
+
+
+@pytest.mark.parametrize("failure", FAILURES, ids=repr)
+async def test_a_failure_that_was_told_is_told_again_and_never_contradicted_by_another_call(failure: Placed) -> None:
+    scene = IntakeScene(failure, Finished(Accepted("contradiction"), attempts=1))
+    scene.accept("r").lose()
     await scene.finished()
 
     late = scene.accept("r", redelivered=True)
     await scene.finished()
 
     assert len(scene.caller.calls) == 1
-    assert len(scene.publisher.at(ANSWERS)) == 1
-    assert late.verdict is Verdict.ACKED
-    assert len(scene.observer.of(Settled)) == 1
-    assert scene.observer.of(Joined) == [Joined("r", redelivered=True)]
-
-
-async def test_a_paid_request_that_is_published_again_gets_the_same_answer_without_a_call() -> None:
-    scene = Scene()
-    scene.accept("r")
-    await scene.finished()
-    scene.clock.advance(60)
-
-    again = scene.accept("r")
-    await scene.finished()
-
-    assert len(scene.caller.calls) == 1
     first, second = scene.publisher.at(ANSWERS)
     assert first.body == second.body
-    assert again.verdict is Verdict.ACKED
+    assert len(scene.publisher.at(DEAD)) == 2
+    assert late.verdict is Verdict.ACKED
 
 
-async def test_a_request_in_doubt_is_dead_lettered_once_however_often_it_is_redelivered() -> None:
-    scene = Scene(Finished(Uncertain(UncertainReason.TIMEOUT, Answer()), attempts=1))
-    scene.accept("r")
+async def test_every_copy_of_a_request_is_recalled_not_only_the_first() -> None:
+    scene = IntakeScene()
+    scene.caller.hold()
+    scene.accept()
+    await scene.caller.wait_for_calls()
+    scene.accept(reply_to="others").lose()
+    scene.caller.release()
     await scene.finished()
 
-    scene.accept("r", redelivered=True)
+    scene.accept(reply_to="others", redelivered=True)
     await scene.finished()
 
     assert len(scene.caller.calls) == 1
-    assert len(scene.publisher.at(DEAD)) == 1
+    assert len(scene.publisher.at(Route("", "others"))) == 2
+
+
+async def test_another_message_of_the_same_request_is_not_taken_for_the_one_that_was_answered() -> None:
+    scene = IntakeScene(_refused(), Finished(Accepted("t-2"), attempts=1))
+    scene.accept("r", reply_to="answers")
+    await scene.finished()
+
+    scene.accept("r", reply_to="others", redelivered=True)
+    await scene.finished()
+
+    assert len(scene.caller.calls) == 2
 
 
 async def test_a_request_in_doubt_that_is_published_anew_is_looked_up_in_the_ledger() -> None:
-    scene = Scene(
+    scene = IntakeScene(
         Finished(Uncertain(UncertainReason.TIMEOUT, Answer()), attempts=1), AlreadyKnown(DoubtRecord(Answer(504), 1))
     )
     scene.accept("r")
@@ -242,7 +244,7 @@ async def test_a_request_in_doubt_that_is_published_anew_is_looked_up_in_the_led
 
 async def test_a_duplicate_known_to_the_ledger_is_answered_from_it() -> None:
     record = SubmittedRecord("t-1", "wan", 2, NEW_YEAR - timedelta(hours=1))
-    scene = Scene(AlreadyKnown(record))
+    scene = IntakeScene(AlreadyKnown(record))
 
     scene.accept("r")
     await scene.finished()
@@ -254,67 +256,252 @@ async def test_a_duplicate_known_to_the_ledger_is_answered_from_it() -> None:
     assert [settled.outcome for settled in scene.observer.of(Settled)] == [Repeated(record)]
 
 
-async def test_a_copy_of_a_request_that_runs_elsewhere_waits_in_a_wait_queue_and_is_not_remembered() -> None:
-    scene = Scene(RunningElsewhere(seconds=30.0))
+async def test_a_request_that_runs_elsewhere_waits_in_a_wait_queue() -> None:
+    scene = IntakeScene(RunningElsewhere(seconds=30.0))
 
     incoming = scene.accept("r")
     await scene.finished()
 
-    (moved,) = scene.publisher.at(Route("", "videogen.retry.1m"))
+    (moved,) = scene.publisher.at(WAIT)
     assert moved.message_id == "r"
     assert incoming.verdict is Verdict.ACKED
-    scene.accept("r", redelivered=True)
+
+
+async def test_a_message_that_moved_and_whose_ack_was_lost_is_only_acked() -> None:
+    scene = IntakeScene(RunningElsewhere(seconds=30.0))
+    scene.accept("r").lose()
     await scene.finished()
+
+    late = scene.accept("r", redelivered=True)
+    await scene.finished()
+
+    assert late.verdict is Verdict.ACKED
+    assert len(scene.publisher.at(WAIT)) == 1
+    assert len(scene.caller.calls) == 1
+
+
+async def test_a_message_that_could_not_move_moves_when_it_comes_again() -> None:
+    scene = IntakeScene(RunningElsewhere(seconds=30.0))
+    scene.publisher.refuse(WAIT, PublishVerdict.NACKED)
+    first = scene.accept("r")
+    await scene.finished()
+    assert first.verdict is Verdict.HANDED_BACK
+
+    scene.publisher.refuse(WAIT, PublishVerdict.CONFIRMED)
+    again = scene.accept("r", redelivered=True)
+    await scene.finished()
+
+    assert again.verdict is Verdict.ACKED
+    assert len(scene.publisher.at(WAIT)) == 1
+
+
+async def test_a_message_that_circles_in_its_own_queue_is_never_acked_for_the_one_that_it_was_before() -> None:
+    scene = IntakeScene(Withheld(attempts=0, doubt=False, last=None))
+    incoming = scene.accept("r")
+    await scene.finished()
+
+    for lap in range(1, 4):
+        assert incoming.verdict is Verdict.ACKED
+        moved = scene.publisher.at(Route("", TOPOLOGY.requests))
+        assert len(moved) == lap
+        # Another worker handed it back, or lost its connection, before we get it.
+        incoming = FakeIncoming(
+            Delivery(
+                moved[-1].body,
+                message_id=moved[-1].message_id,
+                reply_to=moved[-1].reply_to,
+                headers=moved[-1].headers or {},
+                redelivered=True,
+            )
+        )
+        scene.intake.accept(incoming)
+        await scene.finished()
+
+
+async def test_a_message_that_was_handed_back_is_worked_on_when_it_comes_again() -> None:
+    scene = IntakeScene(GivenBack(attempts=0), Finished(Accepted("t-1"), attempts=1))
+    scene.accept("r")
+    await scene.finished()
+
+    again = scene.accept("r", redelivered=True)
+    await scene.finished()
+
+    assert again.verdict is Verdict.ACKED
     assert len(scene.caller.calls) == 2
 
 
-async def test_settling_one_comes_back_when_the_request_is_settled() -> None:
-    scene = Scene()
-    incoming = FakeIncoming(Delivery(BODY, message_id="r", reply_to="answers"))
+async def test_a_forced_replay_runs_after_the_request_that_does_not_know_of_it() -> None:
+    scene = IntakeScene()
+    scene.caller.hold()
+    scene.accept("r")
+    await scene.caller.wait_for_calls()
+    replay = scene.accept("r", replay="copy-1")
+    await _rounds()
+    assert len(scene.caller.calls) == 1
+
+    scene.caller.release()
+    await scene.finished()
+
+    assert [call.replay for call in scene.caller.calls] == [None, "copy-1"]
+    assert replay.verdict is Verdict.ACKED
+    assert not scene.observer.of(Joined)
+    assert len(scene.observer.of(Settled)) == 2
+
+
+async def test_a_forced_replay_waits_until_the_request_before_it_is_settled() -> None:
+    scene = IntakeScene()
     scene.publisher.go_away()
-    settling = asyncio.ensure_future(scene.intake.settle_one(incoming))
+    scene.accept("r")
     await scene.publisher.wait_for_waiting()
-    assert not settling.done()
+    scene.accept("r", replay="copy-1")
+    await _rounds()
+    assert len(scene.caller.calls) == 1
 
     scene.publisher.come_back()
-    await settling
+    await scene.finished()
 
-    assert incoming.verdict is Verdict.ACKED
-    assert scene.intake.in_flight == 0
+    assert len(scene.caller.calls) == 2
 
 
-async def test_whoever_gives_up_waiting_for_one_does_not_cut_its_work() -> None:
-    scene = Scene()
+async def test_another_replay_does_not_join_either_and_each_is_called_with_its_own_permit() -> None:
+    scene = IntakeScene()
     scene.caller.hold()
-    incoming = FakeIncoming(Delivery(BODY, message_id="r", reply_to="answers"))
-    settling = asyncio.ensure_future(scene.intake.settle_one(incoming))
+    scene.accept("r", replay="copy-1")
+    await scene.caller.wait_for_calls()
+    scene.accept("r", replay="copy-2")
+    scene.accept("r", replay="copy-3")
+
+    scene.caller.release()
+    await scene.finished()
+
+    assert [call.replay for call in scene.caller.calls] == ["copy-1", "copy-2", "copy-3"]
+
+
+@pytest.mark.parametrize("replay", ["copy-1", None], ids=["the same replay", "no replay"])
+async def test_a_copy_that_allows_no_more_than_the_running_replay_joins_it(replay: str | None) -> None:
+    scene = IntakeScene()
+    scene.caller.hold()
+    scene.accept("r", replay="copy-1")
     await scene.caller.wait_for_calls()
 
-    settling.cancel()
-    await asyncio.gather(settling, return_exceptions=True)
+    copy = scene.accept("r", replay=replay)
+    scene.caller.release()
+    await scene.finished()
+
+    assert len(scene.caller.calls) == 1
+    assert copy.verdict is Verdict.ACKED
+    assert scene.observer.of(Joined) == [Joined("r", redelivered=False)]
+
+
+async def test_a_replay_that_was_held_back_is_handed_back_where_the_drain_began_meanwhile() -> None:
+    scene = IntakeScene()
+    scene.caller.hold()
+    scene.accept("r")
+    await scene.caller.wait_for_calls()
+    replay = scene.accept("r", replay="copy-1")
+
+    scene.drain.begin()
+    scene.caller.release()
+    await scene.finished()
+
+    assert replay.verdict is Verdict.HANDED_BACK
+    assert len(scene.caller.calls) == 1
+
+
+async def test_a_replay_that_was_held_back_is_abandoned_by_name() -> None:
+    scene = IntakeScene()
+    scene.caller.hold()
+    scene.accept("r")
+    await scene.caller.wait_for_calls()
+    scene.accept("r", replay="copy-1")
+
+    assert await scene.intake.abandon() == 2
+
+    assert scene.observer.of(SettlementAbandoned) == [SettlementAbandoned("r", None)] * 2
+    assert len(scene.caller.calls) == 1
+
+
+async def test_an_unreadable_message_is_answered_with_the_task_that_an_earlier_copy_was_paid_for() -> None:
+    scene = IntakeScene()
+    scene.caller.known["r"] = AlreadyKnown(SubmittedRecord("t-1", "wan", 1, NEW_YEAR))
+
+    scene.accept("r", body=b"no json")
+    await scene.finished()
+
+    (reply,) = scene.publisher.at(ANSWERS)
+    assert json.loads(reply.body)["task_id"] == "t-1"
+    assert not scene.publisher.at(DEAD)
+
+
+async def test_trying_one_comes_back_when_its_outcome_is_known_not_when_it_is_settled() -> None:
+    scene = IntakeScene()
+    scene.caller.hold()
+    scene.publisher.go_away()
+    incoming = _incoming()
+    trying = asyncio.ensure_future(scene.intake.try_one(incoming))
+    await scene.caller.wait_for_calls()
+    await _rounds()
+    assert not trying.done()
+
+    scene.caller.release()
+    async with asyncio.timeout(GUARD):
+        await trying
+
+    assert incoming.untouched
+    assert scene.intake.in_flight == 1
+    scene.publisher.come_back()
+    await scene.finished()
+    assert incoming.verdict is Verdict.ACKED
+
+
+async def test_whoever_gives_up_trying_one_does_not_cut_its_work() -> None:
+    scene = IntakeScene()
+    scene.caller.hold()
+    incoming = _incoming()
+    trying = asyncio.ensure_future(scene.intake.try_one(incoming))
+    await scene.caller.wait_for_calls()
+
+    trying.cancel()
+    await asyncio.gather(trying, return_exceptions=True)
     scene.caller.release()
     await scene.finished()
 
     assert incoming.verdict is Verdict.ACKED
 
 
-async def test_settling_one_that_joins_waits_for_the_running_request() -> None:
-    scene = Scene()
+async def test_trying_one_that_joins_waits_for_the_outcome_of_the_running_request() -> None:
+    scene = IntakeScene()
     scene.caller.hold()
     scene.accept("r")
     await scene.caller.wait_for_calls()
-    copy = FakeIncoming(Delivery(BODY, message_id="r", reply_to="answers"))
+    copy = _incoming()
 
-    settling = asyncio.ensure_future(scene.intake.settle_one(copy))
+    trying = asyncio.ensure_future(scene.intake.try_one(copy))
+    await _rounds()
+    assert not trying.done()
     scene.caller.release()
-    await settling
+    async with asyncio.timeout(GUARD):
+        await trying
+    await scene.finished()
 
     assert copy.verdict is Verdict.ACKED
     assert len(scene.caller.calls) == 1
 
 
+async def test_trying_one_comes_back_also_where_its_work_is_abandoned() -> None:
+    scene = IntakeScene()
+    scene.caller.hold()
+    trying = asyncio.ensure_future(scene.intake.try_one(_incoming()))
+    await scene.caller.wait_for_calls()
+
+    await scene.intake.abandon()
+
+    async with asyncio.timeout(GUARD):
+        await trying
+
+
 async def test_every_copy_of_a_withdrawn_request_leaves_and_another_address_gets_a_message_of_its_own() -> None:
-    scene = Scene(Withheld(attempts=0, doubt=False, last=None))
+    scene = IntakeScene(Withheld(attempts=0, doubt=False, last=None))
     scene.caller.hold()
     copies = [scene.accept(), scene.accept(redelivered=True), scene.accept(reply_to="others")]
     await scene.caller.wait_for_calls()
@@ -328,7 +515,7 @@ async def test_every_copy_of_a_withdrawn_request_leaves_and_another_address_gets
 
 
 async def test_a_request_that_cost_nothing_starts_afresh_when_it_comes_again() -> None:
-    scene = Scene(_refused())
+    scene = IntakeScene(_refused())
     scene.accept("r")
     await scene.finished()
 
@@ -338,20 +525,20 @@ async def test_a_request_that_cost_nothing_starts_afresh_when_it_comes_again() -
     assert len(scene.caller.calls) == 2
 
 
-async def test_requests_without_an_id_are_not_remembered_under_the_one_that_was_made_up() -> None:
-    scene = Scene()
+async def test_a_message_without_an_id_is_never_recalled_because_two_may_look_the_same() -> None:
+    scene = IntakeScene()
     scene.intake._new_id = lambda: "made-up"
     scene.accept(None)
     await scene.finished()
 
-    scene.accept(None)
+    scene.accept(None, redelivered=True)
     await scene.finished()
 
     assert len(scene.caller.calls) == 2
 
 
 async def test_after_the_drain_began_a_message_goes_back_untouched() -> None:
-    scene = Scene()
+    scene = IntakeScene()
     scene.drain.begin()
 
     incoming = scene.accept()
@@ -364,7 +551,7 @@ async def test_after_the_drain_began_a_message_goes_back_untouched() -> None:
 
 
 async def test_a_drain_lets_a_running_request_finish() -> None:
-    scene = Scene()
+    scene = IntakeScene()
     scene.caller.hold()
     incoming = scene.accept()
     await scene.caller.wait_for_calls()
@@ -377,7 +564,7 @@ async def test_a_drain_lets_a_running_request_finish() -> None:
 
 
 async def test_a_request_that_the_caller_gave_back_is_handed_back_in_every_copy() -> None:
-    scene = Scene(GivenBack(attempts=1))
+    scene = IntakeScene(GivenBack(attempts=1))
     scene.caller.hold()
     copies = [scene.accept(), scene.accept(redelivered=True)]
     await scene.caller.wait_for_calls()
@@ -389,7 +576,7 @@ async def test_a_request_that_the_caller_gave_back_is_handed_back_in_every_copy(
 
 
 async def test_finished_waits_for_requests_that_arrive_meanwhile() -> None:
-    scene = Scene()
+    scene = IntakeScene()
     scene.caller.hold()
     scene.publisher.go_away(Route("", "late"))
     scene.accept("r-1")
@@ -409,7 +596,7 @@ async def test_finished_waits_for_requests_that_arrive_meanwhile() -> None:
 
 
 async def test_a_failed_request_leaves_one_dead_copy() -> None:
-    scene = Scene(_refused())
+    scene = IntakeScene(_refused())
 
     incoming = scene.accept()
     await scene.finished()
@@ -420,7 +607,7 @@ async def test_a_failed_request_leaves_one_dead_copy() -> None:
 
 
 async def test_a_parked_result_is_told() -> None:
-    scene = Scene()
+    scene = IntakeScene()
     scene.publisher.refuse(ANSWERS, PublishVerdict.RETURNED)
 
     scene.accept()
@@ -430,7 +617,7 @@ async def test_a_parked_result_is_told() -> None:
 
 
 async def test_a_defect_in_the_settlement_is_named_and_does_not_stop_others() -> None:
-    scene = Scene()
+    scene = IntakeScene()
     error = ZeroDivisionError()
     scene.publisher.refuse(Route("", "broken"), error)
 
@@ -444,14 +631,14 @@ async def test_a_defect_in_the_settlement_is_named_and_does_not_stop_others() ->
     assert (broken.verdict, sound.verdict) == (Verdict.ACKED, Verdict.ACKED)
     assert scene.observer.of(DefectFound) == [DefectFound("r-1", error)]
     assert scene.observer.of(SettlementAbandoned) == [
-        SettlementAbandoned("r-1", Submitted("task-1", "wan", attempts=1))
+        SettlementAbandoned("r-1", Submitted("task-1", "wan", attempts=1), rescued=True)
     ]
     assert [settled.request_id for settled in scene.observer.of(Settled)] == ["r-2"]
     assert scene.intake.in_flight == 0
 
 
 async def test_a_request_that_not_even_the_dead_letter_queue_takes_stays_with_the_broker() -> None:
-    scene = Scene()
+    scene = IntakeScene()
     scene.publisher.refuse(ANSWERS, ZeroDivisionError())
     scene.publisher.refuse(DEAD, ZeroDivisionError())
 
@@ -464,7 +651,7 @@ async def test_a_request_that_not_even_the_dead_letter_queue_takes_stays_with_th
 
 
 async def test_a_defect_in_the_call_is_a_reply() -> None:
-    scene = Scene(ZeroDivisionError())
+    scene = IntakeScene(ZeroDivisionError())
 
     incoming = scene.accept()
     await scene.finished()
@@ -475,7 +662,7 @@ async def test_a_defect_in_the_call_is_a_reply() -> None:
 
 
 async def test_abandoning_names_what_was_running_and_every_paid_task() -> None:
-    scene = Scene(Finished(Accepted("t-paid"), attempts=1), Finished(Accepted("never seen"), attempts=1))
+    scene = IntakeScene(Finished(Accepted("t-paid"), attempts=1), Finished(Accepted("never seen"), attempts=1))
     scene.publisher.go_away()
     paid = scene.accept("paid")
     await scene.publisher.wait_for_waiting()
@@ -494,8 +681,50 @@ async def test_abandoning_names_what_was_running_and_every_paid_task() -> None:
     assert not scene.observer.of(Settled)
 
 
+async def test_a_request_that_is_abandoned_during_its_rescue_is_named_once() -> None:
+    scene = IntakeScene()
+    scene.publisher.refuse(ANSWERS, ZeroDivisionError())
+    scene.publisher.go_away(DEAD)
+    scene.accept("r")
+    await scene.publisher.wait_for_waiting()
+    await scene.observer.wait_for(SettlementAbandoned)
+
+    assert await scene.intake.abandon() == 1
+
+    assert scene.observer.of(SettlementAbandoned) == [
+        SettlementAbandoned("r", Submitted("task-1", "wan", attempts=1), rescued=True)
+    ]
+
+
+async def test_a_recalled_request_is_not_named_again_when_it_is_abandoned() -> None:
+    scene = IntakeScene()
+    scene.accept("r").lose()
+    await scene.finished()
+    scene.publisher.go_away()
+    scene.accept("r", redelivered=True)
+    await scene.publisher.wait_for_waiting()
+
+    assert await scene.intake.abandon() == 1
+
+    assert not scene.observer.of(SettlementAbandoned)
+
+
+async def test_a_recalled_request_whose_settlement_fails_is_rescued_and_not_named_again() -> None:
+    scene = IntakeScene()
+    scene.accept("r").lose()
+    await scene.finished()
+    scene.publisher.refuse(ANSWERS, ZeroDivisionError())
+
+    late = scene.accept("r", redelivered=True)
+    await scene.finished()
+
+    assert late.verdict is Verdict.ACKED
+    assert len(scene.publisher.at(DEAD)) == 1
+    assert not scene.observer.of(SettlementAbandoned)
+
+
 async def test_a_request_abandoned_before_its_task_ran_is_forgotten_too() -> None:
-    scene = Scene()
+    scene = IntakeScene()
 
     scene.accept()
 
@@ -504,14 +733,14 @@ async def test_a_request_abandoned_before_its_task_ran_is_forgotten_too() -> Non
 
 
 async def test_abandoning_nothing_tells_nothing() -> None:
-    scene = Scene()
+    scene = IntakeScene()
 
     assert await scene.intake.abandon() == 0
     assert not scene.observer.facts
 
 
 async def test_a_thousand_requests_leave_no_task_and_no_job_behind() -> None:
-    scene = Scene()
+    scene = IntakeScene()
     scene.caller.hold()
     before = asyncio.all_tasks()
 

@@ -136,7 +136,13 @@ def test_every_record_is_kept_from_its_own_time_on() -> None:
 
 @pytest.mark.parametrize("permit", [Permit(resend=True), Permit(replay="r")])
 def test_a_permit_claims_what_is_in_doubt(permit: Permit) -> None:
-    assert claim(record(None, DOUBT, terms()), 2, permit, terms())[0] == Claimed()
+    assert claim(record(None, DOUBT, terms()), 2, permit, terms())[0] == Claimed(doubt=True)
+
+
+@pytest.mark.parametrize("permit", [NO_PERMIT, Permit(resend=True), Permit(replay="r")])
+@pytest.mark.parametrize("before", [None, release(claimed(), terms())], ids=["nothing", "released"])
+def test_where_nothing_is_in_doubt_a_claim_is_over_no_doubt(before: Entry | None, permit: Permit) -> None:
+    assert claim(before, 1, permit, terms())[0] == Claimed(doubt=False)
 
 
 @pytest.mark.parametrize("permit", [Permit(resend=True), Permit(replay="r")])
@@ -160,7 +166,7 @@ def test_a_replay_is_used_up_also_by_a_call_that_nobody_doubted() -> None:
 def test_a_replay_that_was_released_may_be_used_again() -> None:
     permit = Permit(replay="r")
     _, entry = claim(record(None, DOUBT, terms()), 2, permit, terms())
-    assert claim(release(entry, terms()), 2, permit, terms())[0] == Claimed()
+    assert claim(release(entry, terms()), 2, permit, terms())[0] == Claimed(doubt=True)
 
 
 def test_a_released_repetition_leaves_the_earlier_doubt_with_its_answer() -> None:
@@ -182,7 +188,7 @@ def step(entry: Entry | None, what: str, at: Terms, permit: Permit) -> tuple[boo
     match what:
         case "claim":
             answer, entry = claim(entry, 1, permit, at)
-            return answer == Claimed(), entry
+            return isinstance(answer, Claimed), entry
         case "release":
             return False, release(entry, at)
         case _:
@@ -239,7 +245,7 @@ def test_a_spent_replay_stays_spent_when_a_later_one_is_released() -> None:
     _, entry = claim(record(None, DOUBT, terms()), 2, Permit(replay="r"), terms())
     _, entry = claim(record(entry, DOUBT, terms()), 3, Permit(replay="s"), terms())
     assert isinstance(claim(release(entry, terms()), 4, Permit(replay="r"), terms())[0], DoubtRecord)
-    assert claim(release(entry, terms()), 4, Permit(replay="s"), terms())[0] == Claimed()
+    assert claim(release(entry, terms()), 4, Permit(replay="s"), terms())[0] == Claimed(doubt=True)
 
 
 def check_one_call_at_most(steps: list[tuple[str, str, timedelta]], permit: Permit) -> None:

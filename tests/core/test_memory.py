@@ -1,9 +1,11 @@
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from service.core.call import Answer
-from service.core.history import History
+from service.core.delivery import Delivery
+from service.core.history import History, history_headers
 from service.core.ledger import SubmittedRecord
 from service.core.memory import Answered, Memory
 from service.core.outcome import (
@@ -28,20 +30,23 @@ from service.core.settlement import settle
 from service.core.topology import RetryTier
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
+TIER = RetryTier("10s", timedelta(seconds=10))
+HISTORY = History(NOW, attempts=1)
+MESSAGE = Delivery(
+    b"{}",
+    message_id="r",
+    correlation_id="c",
+    reply_to="answers",
+    timestamp=NOW,
+    expiration=timedelta(hours=1),
+    headers={"b": [1, {"deep": b"\xff"}], "a": "\ud800"},
+)
+AGAIN = replace(MESSAGE, redelivered=True, delivery_count=1)
+ADDRESS = ("answers", "c")
 
-
-def answered(outcome: Outcome) -> Answered:
-    handled = Handled(outcome)
-    return Answered(handled, settle(handled, "r", NOW))
-
-
-PAID = (
+REPLIES: tuple[Outcome, ...] = (
     Submitted("t", "m", 1),
     Repeated(SubmittedRecord("t", "m", 1, NOW)),
-    InDoubt(Answer(502), 1),
-    Defect(called=True),
-)
-UNPAID = (
     Malformed("no"),
     Invalid(()),
     Expired(NOW, 0),
@@ -49,45 +54,120 @@ UNPAID = (
     RateLimited(Answer(429), 4),
     Unavailable(Answer(503), 4),
     BlockedOut(Answer(401), 1),
-    Defect(called=False),
-    Interrupted(1),
-    Withdrawn(History(NOW)),
-    Postponed(RetryTier("10s", timedelta(seconds=10)), History(NOW)),
+    InDoubt(Answer(502), 1),
+    Defect(called=True),
 )
+MOVES: tuple[Outcome, ...] = (Withdrawn(HISTORY), Postponed(TIER, HISTORY))
 
 
-@pytest.mark.parametrize("outcome", PAID, ids=lambda outcome: type(outcome).__name__)
-def test_what_may_have_been_paid_is_remembered(outcome: Outcome) -> None:
-    memory, entry = Memory(), answered(outcome)
-
-    memory.keep("r", entry)
-
-    assert memory.recall("r", redelivered=True) is entry
+def answered(outcome: Outcome) -> Answered:
+    """What became of a message that was told in full."""
+    handled = Handled(outcome)
+    return Answered(handled, settle(handled, "r", NOW), told={ADDRESS}, dead_lettered=True)
 
 
-@pytest.mark.parametrize("outcome", UNPAID, ids=lambda outcome: type(outcome).__name__)
-def test_what_cost_nothing_may_be_called_again(outcome: Outcome) -> None:
+def remembering(outcome: Outcome = REPLIES[0], delivery: Delivery = MESSAGE) -> Memory:
     memory = Memory()
+    memory.keep(delivery, answered(outcome))
+    return memory
 
-    memory.keep("r", answered(outcome))
 
-    assert memory.recall("r", redelivered=True) is None
+@pytest.mark.parametrize("outcome", REPLIES, ids=lambda outcome: type(outcome).__name__)
+def test_a_message_that_was_answered_is_answered_in_the_same_way_and_in_full(outcome: Outcome) -> None:
+    recalled = remembering(outcome).recall(AGAIN)
+
+    told = answered(outcome)
+    assert recalled == replace(told, told=set(), dead_lettered=False)
+
+
+@pytest.mark.parametrize("outcome", REPLIES, ids=lambda outcome: type(outcome).__name__)
+def test_each_recall_is_told_anew(outcome: Outcome) -> None:
+    memory = remembering(outcome)
+    first = memory.recall(AGAIN)
+    assert first is not None
+    first.told.add(ADDRESS)
+
+    second = memory.recall(AGAIN)
+
+    assert second is not None
+    assert not second.told
+
+
+@pytest.mark.parametrize("outcome", MOVES, ids=lambda outcome: type(outcome).__name__)
+def test_a_move_is_not_told_anew_because_the_moved_one_lives(outcome: Outcome) -> None:
+    recalled = remembering(outcome).recall(AGAIN)
+
+    assert recalled == answered(outcome)
+
+
+def test_a_message_that_was_handed_back_is_not_remembered() -> None:
+    assert remembering(Interrupted(1)).recall(AGAIN) is None
+
+
+def test_a_message_that_went_to_the_end_of_its_queue_as_it_was_is_not_remembered_or_the_living_one_would_be_lost() -> (
+    None
+):
+    moved_before = replace(MESSAGE, headers={**MESSAGE.headers, **history_headers(HISTORY)})
+
+    memory = remembering(Withdrawn(HISTORY), moved_before)
+
+    assert memory.recall(replace(moved_before, redelivered=True)) is None
+
+
+@pytest.mark.parametrize(
+    "outcome",
+    [Withdrawn(replace(HISTORY, attempts=2)), Withdrawn(replace(HISTORY, doubt=True)), Postponed(TIER, HISTORY)],
+    ids=["another call was made", "a doubt came up", "to a wait queue"],
+)
+def test_a_message_that_moves_a_second_time_is_remembered_where_the_moved_one_looks_different(outcome: Outcome) -> None:
+    moved_before = replace(MESSAGE, headers={**MESSAGE.headers, **history_headers(HISTORY)})
+
+    memory = remembering(outcome, moved_before)
+
+    assert memory.recall(replace(moved_before, redelivered=True)) == answered(outcome)
+
+
+def test_a_message_that_was_never_given_out_before_is_not_recalled() -> None:
+    assert remembering().recall(MESSAGE) is None
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        replace(AGAIN, message_id="r-2"),
+        replace(AGAIN, correlation_id="c-2"),
+        replace(AGAIN, reply_to="others"),
+        replace(AGAIN, reply_to=None),
+        replace(AGAIN, timestamp=NOW + timedelta(seconds=1)),
+        replace(AGAIN, expiration=None),
+        replace(AGAIN, body=b"{} "),
+        replace(AGAIN, headers={**MESSAGE.headers, "x-replay": "copy-1"}),
+        replace(AGAIN, headers={"b": [1, {"deep": b"\xff"}]}),
+    ],
+    ids=["id", "correlation id", "address", "no address", "timestamp", "expiration", "body", "replay", "header"],
+)
+def test_whatever_a_publisher_wrote_otherwise_makes_another_message(other: Delivery) -> None:
+    assert remembering().recall(other) is None
+
+
+def test_two_replays_are_two_messages() -> None:
+    first, second = (replace(AGAIN, headers={"x-replay": name}) for name in ("copy-1", "copy-2"))
+    memory = remembering(delivery=first)
+
+    assert memory.recall(first) is not None
+    assert memory.recall(second) is None
+
+
+def test_the_order_of_headers_does_not_matter() -> None:
+    turned = replace(AGAIN, headers=dict(reversed(list(MESSAGE.headers.items()))))
+
+    assert remembering().recall(turned) is not None
 
 
 def test_the_oldest_is_forgotten_where_there_are_too_many() -> None:
     memory = Memory(limit=2)
     for name in ("a", "b", "a", "c"):
-        memory.keep(name, answered(PAID[0]))
+        memory.keep(replace(MESSAGE, message_id=name), answered(REPLIES[0]))
 
-    assert [name for name in "abc" if memory.recall(name, redelivered=True)] == ["a", "c"]
+    assert [name for name in "abc" if memory.recall(replace(AGAIN, message_id=name))] == ["a", "c"]
     assert len(memory) == 2
-
-
-@pytest.mark.parametrize("outcome", PAID, ids=lambda outcome: type(outcome).__name__)
-def test_only_a_request_in_doubt_is_not_recalled_for_a_copy_that_was_published_anew(outcome: Outcome) -> None:
-    memory, entry = Memory(), answered(outcome)
-    memory.keep("r", entry)
-
-    recalled = memory.recall("r", redelivered=False)
-
-    assert recalled is (None if isinstance(outcome, InDoubt) else entry)

@@ -27,8 +27,8 @@ from service.core.drain import Drain, Draining
 from service.core.endpoint_health import EndpointHealth
 from service.core.facts import CallEnded, CallPrevented, ConsumptionPaused, PauseReason, RecordMissing
 from service.core.gate import Gate, GateClosed, HeldTooLong
-from service.core.ledger import DoubtRecord, Found, Permit, Running, SubmittedRecord
-from service.core.paid_call import Made, PaidCall, TooLate
+from service.core.ledger import Claim, DoubtRecord, EntryDamaged, Found, Permit, Running, SubmittedRecord
+from service.core.paid_call import Ended, Made, PaidCall, TooLate
 from tests.support.fakes import NEW_YEAR, FakeClock, RecordingObserver, ScriptedEndpoint
 from tests.support.flaky_ledger import FlakyLedger, LedgerFault
 from tests.support.virtual_time import in_virtual_time, loop_time
@@ -41,6 +41,7 @@ BLOCKED = Blocked(Answer(401))
 SUBMITTED = SubmittedRecord("t-0", "wan", 2, NEW_YEAR)
 DOUBT = DoubtRecord(ANSWER, 1)
 PATIENCE = 20.0
+DAMAGE = "the entry of r is damaged: look at it"
 
 
 class WatchedLimit(ConcurrencyLimit):
@@ -59,6 +60,28 @@ class WatchedLimit(ConcurrencyLimit):
                 self.held -= 1
 
 
+class DamagedLedger(FlakyLedger):
+    """Cannot read the entries of `damaged` requests."""
+
+    def __init__(self, clock: FakeClock) -> None:
+        super().__init__(clock)
+        self.damaged: set[str] = set()
+
+    @override
+    async def claim(self, request_id: str, attempt: int, permit: Permit) -> Claim:
+        self._read(request_id)
+        return await super().claim(request_id, attempt, permit)
+
+    @override
+    async def find(self, request_id: str) -> Found:
+        self._read(request_id)
+        return await super().find(request_id)
+
+    def _read(self, request_id: str) -> None:
+        if request_id in self.damaged:
+            raise EntryDamaged(DAMAGE)
+
+
 class Scene:
     def __init__(self, *results: CallResult | Exception, limit: int = 1, resend: bool = False) -> None:
         self.endpoint = ScriptedEndpoint(*results)
@@ -66,7 +89,7 @@ class Scene:
         self.observer = RecordingObserver()
         self.drain = Drain()
         self.gate = Gate(self.drain, self.observer, PATIENCE)
-        self.ledger = FlakyLedger(self.clock)
+        self.ledger = DamagedLedger(self.clock)
         self.limit = WatchedLimit(limit, self.drain)
         self.paid_call = PaidCall(
             endpoint=self.endpoint,
@@ -76,11 +99,16 @@ class Scene:
             clock=self.clock,
             observer=self.observer,
             resend=resend,
+            patience=PATIENCE,
         )
 
     async def make(self, call: Call = CALL, *, attempt: int = 1, seconds_left: float | None = None) -> Made:
         deadline = None if seconds_left is None else NEW_YEAR + timedelta(seconds=seconds_left)
         return await self.paid_call.make(call, attempt, deadline)
+
+
+def made(result: CallResult, *, doubt: bool = False) -> Ended:
+    return Ended(result, doubt)
 
 
 async def _rounds(count: int = 20) -> None:
@@ -102,7 +130,7 @@ async def test_the_claim_is_on_record_before_the_call_leaves() -> None:
     assert scene.ledger.done == ["claim r"]
     scene.endpoint.release()
 
-    assert await making == ACCEPTED
+    assert await making == made(ACCEPTED)
 
 
 @pytest.mark.parametrize(
@@ -130,7 +158,7 @@ async def test_what_a_call_came_to_is_on_record_before_anybody_hears_of_it(
 
     scene.ledger.mend()
 
-    assert await making == result
+    assert await making == made(result)
     assert await scene.ledger.find("r") == found
 
 
@@ -162,7 +190,7 @@ async def test_a_claim_without_an_answer_leads_to_no_call_and_is_released_before
     scene.ledger.mend()
     scene.gate.open(PauseReason.LEDGER)
 
-    assert await making == ACCEPTED
+    assert await making == made(ACCEPTED)
     assert scene.ledger.done == ["release r", "claim r", "record r"]
     assert len(scene.endpoint.calls) == 1
 
@@ -196,7 +224,7 @@ def test_a_paid_result_is_handed_on_when_patience_ends_and_its_record_is_owed() 
     async def scenario() -> None:
         scene = Scene(ACCEPTED)
         scene.ledger.suffer(LedgerFault.REFUSED, "record")
-        assert await scene.make() == ACCEPTED
+        assert await scene.make() == made(ACCEPTED)
         assert loop_time() == pytest.approx(PATIENCE)
         assert scene.observer.of(RecordMissing) == [RecordMissing("r", "t-1")]
 
@@ -231,13 +259,13 @@ async def test_a_half_open_gate_lets_exactly_one_call_through_however_many_want_
     scene.gate.close(PauseReason.BLOCKED, "why")
     scene.gate.begin_probe()
 
-    made = await asyncio.gather(
+    results = await asyncio.gather(
         *(scene.make(replace(CALL, request_id=f"r-{number}")) for number in range(10)), return_exceptions=True
     )
 
     assert len(scene.endpoint.calls) == 1
-    assert made.count(BLOCKED) == 1
-    assert sum(isinstance(each, GateClosed) for each in made) == 9
+    assert results.count(made(BLOCKED)) == 1
+    assert sum(isinstance(each, GateClosed) for each in results) == 9
 
 
 async def test_a_probe_whose_claim_fails_does_not_open_the_way_for_others() -> None:
@@ -265,7 +293,7 @@ async def test_a_blocked_call_closes_the_gate_for_those_who_waited_for_its_place
 
     scene.endpoint.release()
 
-    assert await first == BLOCKED
+    assert await first == made(BLOCKED)
     with pytest.raises(GateClosed):
         await second
     assert len(scene.endpoint.calls) == 1
@@ -276,21 +304,20 @@ async def test_a_call_that_was_under_way_when_the_gate_closed_does_not_open_it()
     scene.endpoint.hold()
     making = asyncio.ensure_future(scene.make())
     await scene.endpoint.wait_for_calls()
-    scene.paid_call.health.judge(BLOCKED, scene.paid_call.health.epoch)
+    scene.paid_call.health.judge(BLOCKED, scene.paid_call.health.begin())
 
     scene.endpoint.release()
 
-    assert await making == ACCEPTED
+    assert await making == made(ACCEPTED)
     assert scene.gate.closed == {PauseReason.BLOCKED}
 
 
 async def test_the_fifth_403_in_a_row_is_blocked_and_closes_the_gate() -> None:
     scene = Scene(RefusedForGood(Answer(403), forbidden=True))
 
-    made = [await scene.make(replace(CALL, request_id=f"r-{number}")) for number in range(5)]
+    results = [await scene.make(replace(CALL, request_id=f"r-{number}")) for number in range(5)]
 
-    assert made[-1] == Blocked(Answer(403))
-    assert not any(isinstance(each, Blocked) for each in made[:-1])
+    assert results == [made(RefusedForGood(Answer(403), forbidden=True))] * 4 + [made(Blocked(Answer(403)))]
     assert scene.gate.closed == {PauseReason.BLOCKED}
 
 
@@ -341,11 +368,14 @@ async def test_a_search_without_an_answer_is_made_again(fault: LedgerFault) -> N
     assert await making == SUBMITTED
 
 
-async def test_a_request_in_doubt_is_called_again_only_where_the_operator_resends() -> None:
-    scene = Scene(ACCEPTED, resend=True)
+@pytest.mark.parametrize("result", [ACCEPTED, UNCERTAIN, BLOCKED], ids=lambda result: type(result).__name__)
+async def test_a_request_in_doubt_is_called_again_only_where_the_operator_resends_and_the_doubt_is_told(
+    result: CallResult,
+) -> None:
+    scene = Scene(result, resend=True)
     await scene.ledger.record("r", DOUBT)
 
-    assert await scene.make() == ACCEPTED
+    assert await scene.make() == made(result, doubt=True)
 
 
 async def test_a_forced_replay_allows_one_call_and_its_copies_none() -> None:
@@ -353,7 +383,7 @@ async def test_a_forced_replay_allows_one_call_and_its_copies_none() -> None:
     await scene.ledger.record("r", DOUBT)
     replay = replace(CALL, replay="copy-1")
 
-    assert await scene.make(replay, attempt=2) == UNCERTAIN
+    assert await scene.make(replay, attempt=2) == made(UNCERTAIN, doubt=True)
     assert await scene.make(replay, attempt=3) == DoubtRecord(ANSWER, 2)
 
     assert len(scene.endpoint.calls) == 1
@@ -392,3 +422,152 @@ async def test_a_call_that_is_cut_leaves_its_claim() -> None:
 
     assert scene.ledger.done == ["claim r"]
     assert scene.limit.held == 0
+
+
+@pytest.mark.parametrize(
+    "result",
+    [NotSent(NotSentReason.DNS, ANSWER), RefusedForGood(ANSWER), BLOCKED],
+    ids=lambda result: type(result).__name__,
+)
+async def test_a_replay_that_bought_nothing_leaves_the_doubt_on_record_and_may_be_used_again(
+    result: CallResult,
+) -> None:
+    scene = Scene(result, ACCEPTED)
+    await scene.ledger.record("r", DOUBT)
+    replay = replace(CALL, replay="copy-1")
+
+    assert await scene.make(replay) == made(result, doubt=True)
+    assert await scene.ledger.find("r") == DOUBT
+    scene.gate.open(PauseReason.BLOCKED)
+    assert await scene.make(replay) == made(ACCEPTED, doubt=True)
+
+
+async def slow_claim(scene: Scene, *, seconds: float, seconds_left: float | None = None) -> Made:
+    """Make a call whose claim takes that long."""
+    scene.ledger.suffer(LedgerFault.HANGS, "claim")
+    making = asyncio.ensure_future(scene.make(seconds_left=seconds_left))
+    await scene.ledger.until(lambda: scene.ledger.begun == ["claim r"])
+    scene.clock.advance(seconds)
+    scene.ledger.mend()
+    return await making
+
+
+@pytest.mark.parametrize(
+    ("seconds", "seconds_left", "answer"),
+    [
+        (PATIENCE + 0.1, None, Running(0.0, here=True)),
+        (PATIENCE + 0.1, 1000.0, Running(0.0, here=True)),
+        (PATIENCE + 0.1, 5.0, TooLate()),
+        (5.0, 5.0, TooLate()),
+    ],
+)
+async def test_a_claim_that_took_too_long_is_given_up_without_a_call(
+    seconds: float, seconds_left: float | None, answer: Made
+) -> None:
+    scene = Scene(ACCEPTED)
+
+    assert await slow_claim(scene, seconds=seconds, seconds_left=seconds_left) == answer
+
+    assert not scene.endpoint.calls
+    assert scene.ledger.done == ["claim r", "release r"]
+    assert await scene.ledger.find("r") is None
+    assert scene.limit.held == 0
+
+
+@pytest.mark.parametrize("seconds_left", [None, PATIENCE + 0.1])
+async def test_a_claim_that_came_just_in_time_is_followed_by_its_call(seconds_left: float | None) -> None:
+    scene = Scene(ACCEPTED)
+
+    assert await slow_claim(scene, seconds=PATIENCE, seconds_left=seconds_left) == made(ACCEPTED)
+
+
+async def test_a_doubt_outlives_a_claim_that_was_given_up() -> None:
+    scene = Scene(ACCEPTED, resend=True)
+    await scene.ledger.record("r", DOUBT)
+    scene.ledger.begun.clear()
+
+    assert await slow_claim(scene, seconds=PATIENCE + 0.1) == Running(0.0, here=True)
+
+    assert await scene.ledger.find("r") == DOUBT
+
+
+async def test_what_was_recorded_while_a_claim_was_slow_is_told_also_after_the_deadline() -> None:
+    scene = Scene(ACCEPTED)
+    await scene.ledger.record("r", SUBMITTED)
+    scene.ledger.begun.clear()
+
+    assert await slow_claim(scene, seconds=100.0, seconds_left=5.0) == SUBMITTED
+
+    assert not scene.endpoint.calls
+
+
+@pytest.mark.parametrize("seconds_left", [None, -5.0], ids=["claimed", "looked up"])
+async def test_a_damaged_entry_is_a_doubt_of_that_request_alone(seconds_left: float | None) -> None:
+    scene = Scene(ACCEPTED)
+    scene.ledger.damaged.add("r")
+
+    found = await scene.make(attempt=3, seconds_left=seconds_left)
+
+    assert found == DoubtRecord(Answer(message=DAMAGE), attempts=2)
+    assert not scene.endpoint.calls
+    assert scene.observer.facts == [CallPrevented("r", in_doubt=True)]
+    assert not scene.gate.closed
+    assert await scene.make(replace(CALL, request_id="r-2")) == made(ACCEPTED)
+
+
+async def test_nothing_is_owed_to_a_ledger_for_an_entry_that_it_could_not_read() -> None:
+    scene = Scene(ACCEPTED)
+    scene.ledger.damaged.add("r")
+    await scene.make()
+
+    await scene.paid_call.books.settle_debts()
+
+    assert not scene.ledger.begun
+
+
+@pytest.mark.parametrize("known", [SUBMITTED, DOUBT])
+async def test_a_request_is_looked_up_without_a_claim(known: SubmittedRecord | DoubtRecord) -> None:
+    scene = Scene()
+    assert await scene.paid_call.look_up("r") is None
+    await scene.ledger.record("r", known)
+
+    assert await scene.paid_call.look_up("r") == known
+
+    assert "claim r" not in scene.ledger.begun
+
+
+async def test_a_request_that_is_being_called_is_found_so() -> None:
+    scene = Scene()
+    await scene.ledger.claim("r", 1, Permit())
+
+    assert await scene.paid_call.look_up("r") == Running(60.0, here=True)
+
+
+async def test_a_damaged_entry_that_is_looked_up_is_a_doubt() -> None:
+    scene = Scene()
+    scene.ledger.damaged.add("r")
+
+    assert await scene.paid_call.look_up("r") == DoubtRecord(Answer(message=DAMAGE), attempts=0)
+
+    assert not scene.gate.closed
+
+
+@pytest.mark.parametrize("fault", [LedgerFault.REFUSED, LedgerFault.ANSWER_LOST])
+async def test_a_look_at_a_ledger_that_is_away_is_not_waited_for(fault: LedgerFault) -> None:
+    scene = Scene()
+    scene.ledger.suffer(fault, "find")
+
+    with pytest.raises(HeldTooLong):
+        await scene.paid_call.look_up("r")
+
+    assert scene.gate.closed == {PauseReason.LEDGER}
+
+
+async def test_only_a_call_that_left_is_counted() -> None:
+    scene = Scene(ACCEPTED)
+    await scene.ledger.record("known", SUBMITTED)
+
+    await scene.make(replace(CALL, request_id="known"))
+    assert scene.paid_call.health.calls == 0
+    await scene.make()
+    assert scene.paid_call.health.calls == 1

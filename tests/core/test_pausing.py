@@ -30,7 +30,8 @@ class Scene:
         self.gate = Gate(Drain(), self.observer, patience=1000.0)
         self.consumption = FakeConsumption(rounds, resumed=self._resumed)
         self.consumption.queue.extend(FakeIncoming(Delivery(b"", message_id=f"r-{n}")) for n in range(messages))
-        self.pausing = Pausing(self.gate, self.consumption, self._try_one, POLICY, self.observer)
+        self.pausing = Pausing(self.gate, self.consumption, self._try_one, lambda: self.calls, POLICY, self.observer)
+        self.calls = 0
         self.probed: list[float] = []
         self.result: Callable[[], None] = lambda: None
 
@@ -43,6 +44,7 @@ class Scene:
         except GateClosed:
             return
         if self.gate.admit():
+            self.calls += 1
             self.probed.append(loop_time())
             self.result()
 
@@ -163,6 +165,47 @@ def test_a_message_that_led_to_no_call_does_not_lengthen_the_wait() -> None:
         scene.close(PauseReason.BLOCKED)
         await _until(20)
         assert scene.consumption.fetches == 4
+
+    Scene(messages=20).run(scenario)
+
+
+def test_a_message_that_took_the_place_of_the_probe_without_a_call_does_not_lengthen_the_wait() -> None:
+    async def scenario(scene: Scene) -> None:
+        async def known_to_the_ledger(_: Incoming) -> None:
+            assert scene.gate.admit()
+
+        scene.pausing._try_one = known_to_the_ledger
+        scene.close(PauseReason.BLOCKED)
+        await _until(20)
+        assert scene.consumption.fetches == 4
+
+    Scene(messages=20).run(scenario)
+
+
+def test_a_call_that_left_lengthens_the_wait_although_its_place_was_given_back() -> None:
+    async def scenario(scene: Scene) -> None:
+        async def called_in_vain(_: Incoming) -> None:
+            scene.calls += 1
+
+        scene.pausing._try_one = called_in_vain
+        scene.close(PauseReason.BLOCKED)
+        await _until(35)
+        assert scene.consumption.fetches == 3
+
+    Scene(messages=20).run(scenario)
+
+
+def test_the_next_wait_begins_only_when_the_outcome_of_a_probe_is_known() -> None:
+    async def scenario(scene: Scene) -> None:
+        async def slow(_: Incoming) -> None:
+            await asyncio.sleep(30)
+
+        scene.pausing._try_one = slow
+        scene.close(PauseReason.BLOCKED)
+        await _until(39)
+        assert scene.consumption.fetches == 1
+        await _until(40)
+        assert scene.consumption.fetches == 2
 
     Scene(messages=20).run(scenario)
 

@@ -4,11 +4,13 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from service.core.call import Answer
 from service.core.deadline import deadline_of
 from service.core.delivery import Delivery, Identity
 from service.core.history import History
+from service.core.outcome import Outcome, Rejected, Submitted
 from service.core.outgoing import Outgoing, Route
-from service.core.replies import dead_message, moved_message, reply_message, undelivered_message
+from service.core.replies import dead_message, defect_message, moved_message, reply_message, undelivered_message
 from service.core.result import Charged, ErrorCode, FailedResult, Result, ResultError, SubmittedResult
 from service.core.topology import RetryTier, Topology
 
@@ -16,6 +18,14 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 TIER = RetryTier("10s", timedelta(seconds=10))
 TOPOLOGY = Topology("videogen", (TIER,))
 HISTORY = History(NOW, attempts=4, postponed=1)
+# What a worker writes into a dead copy, written by a producer.
+FORGED: dict[str, object] = {
+    "x-task-id": "forged",
+    "x-reply-to": "forged",
+    "x-error-code": "forged",
+    "x-error-message": "forged",
+    "x-request-id": "forged",
+}
 ON_THE_WAY = {
     "x-death": [{"queue": "videogen.retry.10s"}],
     "x-first-death-queue": "videogen.retry.10s",
@@ -178,7 +188,7 @@ def test_a_request_that_moves_stays_as_it_was_but_for_its_history(tier: RetryTie
         delivery_count=7,
     )
 
-    assert moved_message(delivery, IDENTITY, tier, HISTORY, TOPOLOGY) == Outgoing(
+    assert moved_message(delivery, IDENTITY, tier, HISTORY, TOPOLOGY, NOW) == Outgoing(
         route=Route("", queue),
         body=b"\xff not text",
         content_type="application/json",
@@ -201,7 +211,7 @@ def test_a_request_that_moves_stays_as_it_was_but_for_its_history(tier: RetryTie
 
 
 def test_what_others_wrote_on_the_way_does_not_lead_a_moved_request_astray() -> None:
-    moved = moved_message(Delivery(b"", headers={**ON_THE_WAY, "mine": 1}), IDENTITY, TIER, HISTORY, TOPOLOGY)
+    moved = moved_message(Delivery(b"", headers={**ON_THE_WAY, "mine": 1}), IDENTITY, TIER, HISTORY, TOPOLOGY, NOW)
 
     assert moved.headers == {
         "mine": 1,
@@ -221,7 +231,7 @@ def test_nor_a_dead_copy() -> None:
 def test_an_expiration_travels_as_a_deadline_because_the_broker_would_act_on_it() -> None:
     delivery = Delivery(b"", timestamp=NOW, expiration=timedelta(seconds=90.5))
 
-    moved = moved_message(delivery, IDENTITY, TIER, HISTORY, TOPOLOGY)
+    moved = moved_message(delivery, IDENTITY, TIER, HISTORY, TOPOLOGY, NOW)
 
     assert moved.headers is not None
     assert moved.headers["x-deadline"] == "2026-01-01T00:01:30.500000+00:00"
@@ -230,14 +240,66 @@ def test_an_expiration_travels_as_a_deadline_because_the_broker_would_act_on_it(
 
 @pytest.mark.parametrize("deadline", ["2026-01-01T00:01:30+00:00", "tomorrow"])
 def test_a_deadline_in_the_header_travels_on_also_one_that_cannot_be_read(deadline: str) -> None:
-    moved = moved_message(Delivery(b"", headers={"x-deadline": deadline}), IDENTITY, TIER, HISTORY, TOPOLOGY)
+    moved = moved_message(Delivery(b"", headers={"x-deadline": deadline}), IDENTITY, TIER, HISTORY, TOPOLOGY, NOW)
 
     assert moved.headers is not None
     assert moved.headers["x-deadline"] == deadline
 
 
 def test_a_message_without_an_id_moves_under_the_one_that_was_made_up_and_says_so() -> None:
-    moved = moved_message(Delivery(b""), Identity("new", "new", made_up=True), TIER, HISTORY, TOPOLOGY)
+    moved = moved_message(Delivery(b""), Identity("new", "new", made_up=True), TIER, HISTORY, TOPOLOGY, NOW)
 
     assert moved.headers is not None
     assert (moved.message_id, moved.headers["x-made-up-id"]) == ("new", True)
+
+
+@pytest.mark.parametrize("reply_to", [None, "answers"])
+def test_nothing_that_a_producer_forged_survives_in_a_dead_copy(reply_to: str | None) -> None:
+    delivery = Delivery(b"", reply_to=reply_to, headers={**FORGED, "mine": 1})
+
+    dead = dead_message(FAILED, delivery, IDENTITY, TOPOLOGY, NOW)
+
+    assert dead.headers == {
+        "mine": 1,
+        "x-error-code": "rejected",
+        "x-error-message": "Change it.",
+        "x-request-id": "r-1",
+        "x-attempts": 2,
+        "x-first-seen": "2026-01-01T00:00:00Z",
+        **({"x-reply-to": reply_to} if reply_to else {}),
+    }
+
+
+@pytest.mark.parametrize(
+    ("outcome", "task"), [(Submitted("t-1", "m", 1), {"x-task-id": "t-1"}), (Rejected(Answer(400), 1), {})]
+)
+def test_a_copy_after_a_defect_names_the_task_that_was_paid_for_and_no_forged_one(
+    outcome: Outcome, task: dict[str, str]
+) -> None:
+    kept = defect_message(outcome, Delivery(b"body", headers=FORGED), IDENTITY, TOPOLOGY, NOW)
+
+    assert kept.headers == {
+        "x-error-code": "internal",
+        "x-error-message": "The worker failed to settle this request. Look for its request_id in the log.",
+        "x-first-seen": "2026-01-01T00:00:00Z",
+        "x-request-id": "r-1",
+        **task,
+    }
+
+
+def test_an_expiration_without_a_timestamp_counts_from_now_on() -> None:
+    moved = moved_message(Delivery(b"", expiration=timedelta(minutes=5)), IDENTITY, TIER, HISTORY, TOPOLOGY, NOW)
+
+    assert moved.headers is not None
+    assert deadline_of(Delivery(b"", headers=moved.headers)) == NOW + timedelta(minutes=5)
+    assert moved.timestamp is None
+
+
+@pytest.mark.parametrize("deadline", ["2026-01-01T00:01:30+00:00", "tomorrow"])
+def test_a_deadline_in_the_header_outweighs_an_expiration_without_a_timestamp(deadline: str) -> None:
+    delivery = Delivery(b"", expiration=timedelta(minutes=5), headers={"x-deadline": deadline})
+
+    moved = moved_message(delivery, IDENTITY, TIER, HISTORY, TOPOLOGY, NOW)
+
+    assert moved.headers is not None
+    assert moved.headers["x-deadline"] == deadline

@@ -140,6 +140,18 @@ FAILURES: list[tuple[Failure, int, dict[str, object]]] = [
             upstream=(504, None, None),
         ),
     ),
+    (
+        InDoubt(Answer(400, "BadPrompt"), attempts=2, later_failed=True),
+        2,
+        _error(
+            "uncertain",
+            "An earlier call may have been accepted, its answer is unknown; a later one failed (HTTP 400, BadPrompt). "
+            "Look for the video at the provider before you send the request again, under a new message_id: "
+            "a second call is charged again.",
+            charged="unknown",
+            upstream=(400, "BadPrompt", None),
+        ),
+    ),
     (Defect(called=True), 1, _error("internal", OPERATOR, charged="unknown")),
     (Defect(called=False), 0, _error("internal", OPERATOR, charged="no")),
 ]
@@ -199,6 +211,7 @@ def test_the_table_above_names_every_outcome() -> None:
         Unavailable(Answer(), attempts=1),
         BlockedOut(Answer(), attempts=1),
         InDoubt(Answer(), attempts=1),
+        InDoubt(Answer(), attempts=2, later_failed=True),
         Defect(called=True),
     ],
     ids=lambda failure: type(failure).__name__,

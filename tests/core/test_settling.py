@@ -256,6 +256,38 @@ async def test_a_message_that_cannot_move_is_not_acked(scene: Scene) -> None:
     assert incoming.untouched
 
 
+@pytest.mark.parametrize(("outcome", "route"), MOVES)
+async def test_a_message_whose_next_home_keeps_refusing_it_is_handed_back(
+    scene: Scene, outcome: Outcome, route: Route
+) -> None:
+    incoming = scene.copy()
+    scene.publisher.refuse(route, PublishVerdict.NACKED)
+
+    assert not await scene.settle(outcome)
+
+    assert incoming.verdict is Verdict.HANDED_BACK
+    assert not scene.publisher.confirmed
+    assert not scene.copies
+
+
+async def test_a_copy_is_not_acked_for_another_one_that_no_queue_took(scene: Scene) -> None:
+    copies = [scene.copy(), scene.copy()]
+    scene.publisher.refuse(REQUESTS, PublishVerdict.NACKED)
+
+    await scene.settle(Withdrawn(HISTORY))
+
+    assert [copy.verdict for copy in copies] == [Verdict.HANDED_BACK, Verdict.HANDED_BACK]
+
+
+async def test_what_was_given_out_often_and_finds_no_room_is_handed_back_all_the_same(scene: Scene) -> None:
+    incoming = scene.copy(delivery_count=10)
+    scene.publisher.refuse(REQUESTS, PublishVerdict.NACKED)
+
+    await scene.settle(Interrupted(attempts=0))
+
+    assert incoming.verdict is Verdict.HANDED_BACK
+
+
 async def test_a_message_that_was_given_out_often_is_published_anew_before_the_broker_counts_it_out(
     scene: Scene,
 ) -> None:

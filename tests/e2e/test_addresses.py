@@ -97,6 +97,7 @@ async def test_direct_reply_to_works(broker_url: str, prefix: str, amqp: Amqp) -
         assert undelivered.declaration_result.message_count == 0
 
 
+@pytest.mark.pain(8)
 async def test_a_result_whose_queue_is_gone_is_kept_and_the_consumer_goes_on(
     broker_url: str, prefix: str, amqp: Amqp
 ) -> None:

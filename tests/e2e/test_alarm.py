@@ -1,5 +1,7 @@
 """A memory alarm: the broker stops reading from connections that publish."""
 
+import pytest
+
 from service.adapters.rabbitmq.requester import open_requester
 from service.core.facts import BrokerBlocked, LinkDown, PublishAttempt, Published, Settled
 from service.private_broker import Node
@@ -13,6 +15,7 @@ def impatient(settings: Settings) -> Settings:
     return settings.model_copy(update={"broker": settings.broker.model_copy(update={"publish_timeout": 0.3})})
 
 
+@pytest.mark.pain(10)
 async def test_a_result_that_meets_a_memory_alarm_waits_for_its_end_and_comes_once(node: Node) -> None:
     async with (
         simulated_endpoint() as simulator,

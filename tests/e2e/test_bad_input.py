@@ -39,6 +39,7 @@ BAD = (
 )
 
 
+@pytest.mark.pain(12)
 @pytest.mark.parametrize("bad", BAD, ids=lambda bad: bad.name)
 async def test_bad_input_gets_one_clear_error_one_dead_copy_and_no_call(
     bad: Bad, broker_url: str, prefix: str, amqp: Amqp

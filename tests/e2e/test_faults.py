@@ -3,6 +3,7 @@
 import asyncio
 import json
 
+import pytest
 from yarl import URL
 
 from service.adapters.rabbitmq.declare import declare
@@ -18,6 +19,7 @@ def through(proxy: TcpProxy, broker_url: str) -> str:
     return str(URL(broker_url).with_host("127.0.0.1").with_port(proxy.port))
 
 
+@pytest.mark.pain(2)
 async def test_connections_cut_in_mid_call_cost_one_call_and_give_one_result(broker_url: str, prefix: str) -> None:
     real = URL(broker_url)
     async with (

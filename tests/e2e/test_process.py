@@ -22,6 +22,7 @@ from tests.support.tcp_proxy import TcpProxy
 CONSUMING = "consumer active"
 
 
+@pytest.mark.pain(7)
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda number: number.name)
 async def test_a_signal_with_20_calls_in_flight_gives_20_results_and_hands_the_rest_back(
     number: signal.Signals, broker_url: str, prefix: str, amqp: Amqp
@@ -51,6 +52,7 @@ async def test_a_signal_with_20_calls_in_flight_gives_20_results_and_hands_the_r
         assert await amqp.count(f"{prefix}.dead") == 0
 
 
+@pytest.mark.pain(7)
 async def test_a_request_between_two_attempts_is_handed_back_on_a_signal(
     broker_url: str, prefix: str, amqp: Amqp
 ) -> None:
@@ -88,6 +90,7 @@ async def test_a_second_signal_ends_the_process_at_once(broker_url: str, prefix:
         assert await worker.exits() == 128 + signal.SIGTERM
 
 
+@pytest.mark.pain(20)
 async def test_a_broker_that_is_away_at_the_start_is_waited_for(broker_url: str, prefix: str) -> None:
     real = URL(broker_url)
     (admin_port,) = free_ports(1)
@@ -130,6 +133,7 @@ async def test_wrong_settings_are_all_named_at_once_and_end_with_status_2() -> N
     assert "Traceback" not in said
 
 
+@pytest.mark.pain(18)
 async def test_a_queue_with_other_arguments_ends_the_worker_with_a_message_that_names_them(
     broker_url: str, prefix: str, amqp: Amqp
 ) -> None:

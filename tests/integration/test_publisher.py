@@ -295,18 +295,32 @@ async def test_what_must_be_kept_waits_until_its_queue_has_room(
     assert (await amqp.receive(full)).body == b"second"
 
 
+async def test_what_may_be_refused_is_tried_a_few_times(
+    broker_url: str, amqp: Amqp, observer: RecordingObserver
+) -> None:
+    full = await _bounded_queue(amqp)
+    async with publishing(broker_url, observer) as publisher:
+        assert await publisher.try_keep(_message(full, b"first"))
+        assert not await publisher.try_keep(_message(full, b"second"))
+
+    assert _attempts(observer) == [PublishAttempt.CONFIRMED] + [PublishAttempt.NACKED] * 4
+    assert (await amqp.receive(full)).body == b"first"
+    assert not observer.of(LinkDown)
+
+
 async def _bounded_queue(amqp: Amqp) -> str:
     arguments: HeadersType = {"x-max-length": 1, "x-overflow": "reject-publish"}
     return (await amqp.channel.declare_queue(exclusive=True, arguments=arguments)).name
 
 
+@pytest.mark.parametrize("method", ["keep", "try_keep"])
 async def test_what_must_be_kept_has_its_deleted_queue_declared_again(
-    broker_url: str, amqp: Amqp, topology: Topology, observer: RecordingObserver
+    broker_url: str, amqp: Amqp, topology: Topology, observer: RecordingObserver, method: str
 ) -> None:
     async with publishing(broker_url, observer, topology) as publisher:
         await amqp.channel.queue_delete(topology.undelivered)
 
-        await publisher.keep(_message(topology.undelivered, b"paid"))
+        assert await getattr(publisher, method)(_message(topology.undelivered, b"paid")) in (None, True)
 
     assert (await amqp.receive(topology.undelivered)).body == b"paid"
     assert [down.reason for down in observer.of(LinkDown)] == [f"the queue '{topology.undelivered}' is gone"]

@@ -11,7 +11,7 @@ from service.core.call import Accepted, Call, CallResult
 from service.core.delivery import Delivery
 from service.core.facts import Fact
 from service.core.outgoing import Outgoing, PublishVerdict, Route
-from service.core.placement import Finished, Placed
+from service.core.placement import AlreadyKnown, Finished, GivenBack, Placed, RunningElsewhere
 
 NEW_YEAR = datetime(2026, 1, 1, tzinfo=UTC)
 GUARD = 10.0
@@ -172,6 +172,13 @@ class FakePublisher:
             raise defect
         self.confirmed.append(message)
 
+    async def try_keep(self, message: Outgoing) -> bool:
+        if self._refusals.get(message.route) is PublishVerdict.NACKED:
+            await self._reach(message.route, message)
+            return False
+        await self.keep(message)
+        return True
+
     async def _reach(self, route: Route, message: Outgoing) -> None:
         self.waiting.append(message)
         self._changes.happened()
@@ -214,15 +221,24 @@ class _Script(Generic[_Answer]):
 
 
 class ScriptedCaller(_Script[Placed]):
-    """Places calls as its script says; accepts everything without one. Keeps port `Caller`."""
+    """Places calls as its script says; accepts everything without one. Keeps port `Caller`.
+
+    `known` is what a request that must not be called is found to be; it is empty at the start.
+    """
 
     def __init__(self, *answers: Placed | Exception) -> None:
         super().__init__(answers, Finished(Accepted("task-1"), attempts=1))
         self.deadlines: list[datetime | None] = []
+        self.known: dict[str, AlreadyKnown | RunningElsewhere | GivenBack] = {}
+        self.looked_up: list[str] = []
 
     async def place(self, call: Call, deadline: datetime | None) -> Placed:
         self.deadlines.append(deadline)
         return await self._answer(call)
+
+    async def look_up(self, request_id: str) -> AlreadyKnown | RunningElsewhere | GivenBack | None:
+        self.looked_up.append(request_id)
+        return self.known.get(request_id)
 
 
 class ScriptedEndpoint(_Script[CallResult]):

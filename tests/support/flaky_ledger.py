@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from service.adapters.ledger.tenure import Tenure
 from service.adapters.ledger.volatile import VolatileLedger
-from service.core.ledger import Claim, Found, Known, LedgerUnavailable, Permit
+from service.core.ledger import Claim, EntryDamaged, Found, Known, LedgerUnavailable, Permit, SubmittedRecord
 from service.core.ports import Clock
 from tests.support.fakes import Changes
 
@@ -33,10 +33,15 @@ class FlakyLedger:
         self.begun: list[str] = []
         self.done: list[str] = []
         self._faults: dict[str, LedgerFault] = {}
+        self._damaged: set[str] = set()
         self._changes = Changes()
 
     def suffer(self, fault: LedgerFault, *operations: str) -> None:
         self._faults |= dict.fromkeys(operations, fault)
+
+    def damage(self, request_id: str) -> None:
+        """Make an entry unreadable, until a task id takes its place."""
+        self._damaged.add(request_id)
 
     def mend(self, *operations: str) -> None:
         for operation in operations or tuple(self._faults):
@@ -47,19 +52,36 @@ class FlakyLedger:
         await self._changes.until(holds)
 
     async def claim(self, request_id: str, attempt: int, permit: Permit) -> Claim:
-        return await self._perform("claim", request_id, lambda: self.kept.claim(request_id, attempt, permit))
+        return await self._perform(
+            "claim", request_id, lambda: self._readable(request_id).claim(request_id, attempt, permit)
+        )
 
     async def find(self, request_id: str) -> Found:
-        return await self._perform("find", request_id, lambda: self.kept.find(request_id))
+        return await self._perform("find", request_id, lambda: self._readable(request_id).find(request_id))
 
     async def release(self, request_id: str) -> None:
-        await self._perform("release", request_id, lambda: self.kept.release(request_id))
+        await self._perform("release", request_id, lambda: self._release(request_id))
 
     async def record(self, request_id: str, known: Known) -> None:
-        await self._perform("record", request_id, lambda: self.kept.record(request_id, known))
+        await self._perform("record", request_id, lambda: self._record(request_id, known))
 
     async def ping(self) -> None:
         await self._perform("ping", "", self.kept.ping)
+
+    def _readable(self, request_id: str) -> VolatileLedger:
+        if request_id in self._damaged:
+            raise EntryDamaged(f"the entry for request {request_id!r} is damaged: remove it")
+        return self.kept
+
+    async def _release(self, request_id: str) -> None:
+        if request_id not in self._damaged:
+            await self.kept.release(request_id)
+
+    async def _record(self, request_id: str, known: Known) -> None:
+        if isinstance(known, SubmittedRecord):
+            self._damaged.discard(request_id)
+        if request_id not in self._damaged:
+            await self.kept.record(request_id, known)
 
     async def _perform(self, operation: str, request_id: str, effect: Callable[[], Awaitable[_Answer]]) -> _Answer:
         name = f"{operation} {request_id}".strip()

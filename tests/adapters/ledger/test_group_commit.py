@@ -9,7 +9,7 @@ import pytest
 from service.adapters.ledger.group_commit import GroupCommit
 from service.adapters.ledger.sqlite_file import SqliteFile
 from service.adapters.ledger.sqlite_rows import Rows
-from service.core.ledger import LedgerUnavailable
+from service.core.ledger import EntryDamaged, LedgerUnavailable
 from service.settings.groups import Synchronous
 
 PATIENCE = 10.0
@@ -103,14 +103,26 @@ async def test_a_defect_is_raised_and_the_next_batch_goes_on(disk: Disk, thread:
     assert await commits.run(note("b")) == "B"
 
 
-async def test_an_operation_that_fails_on_its_own_data_spoils_no_other(disk: Disk, thread: ThreadPoolExecutor) -> None:
+async def test_an_operation_that_meets_a_damaged_entry_spoils_no_other(disk: Disk, thread: ThreadPoolExecutor) -> None:
     def damaged(_batch: list[str]) -> None:
-        raise LedgerUnavailable("damaged")
+        raise EntryDamaged("damaged")
 
     commits = GroupCommit(disk.commit, thread, PATIENCE)
     ended = await asyncio.gather(commits.run(damaged), commits.run(note("b")), return_exceptions=True)
-    assert str(ended[0]) == "damaged"
+    assert isinstance(ended[0], EntryDamaged)
     assert ended[1] == "B"
+
+
+async def test_where_the_transaction_fails_a_damaged_entry_is_no_longer_what_matters(
+    disk: Disk, thread: ThreadPoolExecutor
+) -> None:
+    def damaged(_batch: list[str]) -> None:
+        raise EntryDamaged("damaged")
+
+    commits = GroupCommit(disk.commit, thread, PATIENCE)
+    disk.failure = LedgerUnavailable("the disk is full")
+    with pytest.raises(LedgerUnavailable):
+        await commits.run(damaged)
 
 
 async def test_nobody_waits_longer_than_patience_and_what_was_asked_is_done_in_order(

@@ -42,7 +42,13 @@ def test_a_record_without_an_instant_is_refused() -> None:
         read_submitted(text.replace("2026-01-01", "yesterday"))
 
 
-@pytest.mark.parametrize("text", ["{", "[]", '{"http_status": "200", "code": null, "message": null}'])
+def test_an_instant_without_a_zone_is_refused() -> None:
+    text = submitted_text(SubmittedRecord("t", "m", 1, datetime(2026, 1, 1, tzinfo=UTC)))
+    with pytest.raises(UnreadableRecordError):
+        read_submitted(text.replace("+00:00", ""))
+
+
+@pytest.mark.parametrize("text", ["{", "[]", "[" * 100_000, '{"http_status": "200", "code": null, "message": null}'])
 def test_another_text_is_no_answer(text: str) -> None:
     with pytest.raises(UnreadableRecordError):
         read_answer(text)

@@ -263,24 +263,6 @@ async def test_a_redis_that_drops_records_is_warned_of(ledger: OpenLedger, clien
     assert "appendonly is no" in log
 
 
-@pytest.mark.parametrize(
-    "fields", [{"state": "submitted", "submitted": "{"}, {"state": "submitted"}, {"state": "in_doubt", "attempts": "x"}]
-)
-async def test_a_damaged_entry_is_unavailable(
-    ledger: OpenLedger, client: redis.asyncio.Redis, prefix: str, fields: dict[str, str]
-) -> None:
-    for name, value in fields.items():
-        await client.hset(f"{prefix}:ledger:r", name, value)
-    assert "entry for request 'r' is damaged" in await unavailable(ledger.claim("r", 1, NO_PERMIT))
-
-
-async def test_a_key_of_another_kind_is_unavailable(
-    ledger: OpenLedger, client: redis.asyncio.Redis, prefix: str
-) -> None:
-    await client.set(f"{prefix}:ledger:r", "text")
-    assert "Redis refused a command (WRONGTYPE)" in await unavailable(ledger.claim("r", 1, NO_PERMIT))
-
-
 async def test_a_server_without_tls_is_named_as_such(opened: Open) -> None:
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read(65536)
