@@ -8,7 +8,7 @@ from enum import StrEnum
 from service.core.contract import FieldProblem
 from service.core.deadline import DEADLINE_HEADER, deadline_of
 from service.core.delivery import Delivery
-from service.core.history import DOUBT, REPLAY, without_history
+from service.core.history import DOUBT, REPLAY, REPLAYED_AT, without_history
 from service.core.outgoing import Outgoing, Route
 from service.core.parked import (
     ERROR_CODE,
@@ -75,7 +75,8 @@ def replay_of_request(
     maybe_paid = _may_have_been_paid(delivery, parked)
     if maybe_paid and not terms.force:
         return Left.MAYBE_PAID
-    headers = _original_headers(delivery.headers)
+    # A worker that settled the original must not take its replay for a copy of the broker's making.
+    headers = _original_headers(delivery.headers) | {REPLAYED_AT: now.isoformat()}
     deadline = _deadline(delivery)
     if terms.drop_deadline and not (isinstance(deadline, datetime) and deadline > now):
         headers.pop(DEADLINE_HEADER, None)

@@ -50,6 +50,9 @@ def read(published: Outgoing, headers: Mapping[str, object]) -> Delivery:
     )
 
 
+WHEN = {"x-replayed-at": NOW.isoformat()}
+
+
 def replay(delivery: Delivery, *, force: bool = False, drop_deadline: bool = False) -> Outgoing | Left:
     parked = parked_request(delivery, NOW)
     return replay_of_request(delivery, parked, Terms(force, drop_deadline), TOPOLOGY, NOW, lambda: "new-id")
@@ -69,7 +72,7 @@ def test_a_replay_is_the_request_as_its_producer_sent_it() -> None:
         content_encoding="utf-8",
         correlation_id="theirs",
         timestamp=NOW - timedelta(hours=2),
-        headers={"traceparent": "kept", "tenant": 7},
+        headers={"traceparent": "kept", "tenant": 7, **WHEN},
         message_id="mine",
         reply_to="replies",
     )
@@ -95,7 +98,7 @@ def test_what_the_broker_moved_keeps_all_its_properties() -> None:
     )
     message = replayed(original)
     assert (message.message_id, message.reply_to, message.type, message.app_id, message.priority, message.headers) == (
-        *("mine", "replies", "theirs", "shop", 3, {}),
+        *("mine", "replies", "theirs", "shop", 3, WHEN),
     )
 
 
@@ -122,12 +125,12 @@ def test_what_may_have_been_paid_stays_without_force(delivery: Delivery) -> None
 
 def test_a_forced_replay_is_named_by_the_parked_copy() -> None:
     headers = replayed(dead("uncertain"), force=True).headers
-    assert headers == {"traceparent": "kept", "tenant": 7, "x-replay": "copy-1"}
+    assert headers == {"traceparent": "kept", "tenant": 7, "x-replay": "copy-1", **WHEN}
 
 
 def test_a_forced_replay_of_a_copy_without_id_gets_a_new_name() -> None:
     delivery = Delivery(b"{}", headers={"x-error-code": "uncertain"})
-    assert replayed(delivery, force=True).headers == {"x-replay": "new-id"}
+    assert replayed(delivery, force=True).headers == {"x-replay": "new-id", **WHEN}
 
 
 def test_force_names_no_replay_where_nothing_was_paid() -> None:
@@ -136,7 +139,7 @@ def test_force_names_no_replay_where_nothing_was_paid() -> None:
 
 def test_poison_is_one_more_redelivery_and_no_forced_replay() -> None:
     delivery = Delivery(b"{}", message_id="mine", headers={"x-death": [{"reason": "delivery_limit"}]})
-    assert replayed(delivery, force=True).headers == {}
+    assert replayed(delivery, force=True).headers == WHEN
 
 
 def test_what_has_a_task_id_is_never_replayed() -> None:
