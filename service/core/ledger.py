@@ -122,8 +122,8 @@ def claim(entry: Entry | None, attempt: int, permit: Permit, terms: Terms) -> tu
         return Claimed(), _calling(attempt, terms, unspent)
     known = found(entry, terms)
     if not isinstance(known, DoubtRecord):
-        # An entry that has not expired is always found.
-        return known or Claimed(), entry
+        assert known is not None  # an entry that has not expired is always found
+        return known, entry
     if permit.resend or unspent is not None:
         again = _calling(attempt, terms, unspent)
         return Claimed(doubt=True), replace(again, answer=entry.answer, doubt=True, spent=entry.spent | again.spent)
@@ -137,7 +137,8 @@ def found(entry: Entry | None, terms: Terms) -> Found:
         return None
     match entry.state:
         case EntryState.SUBMITTED:
-            return entry.submitted
+            # Without its record nobody can be told the task id, and nobody may call again.
+            return entry.submitted or DoubtRecord(entry.answer, entry.attempts)
         case EntryState.CALLING if entry.lease_until is not None and terms.now < entry.lease_until:
             return Running((entry.lease_until - terms.now).total_seconds(), here=entry.holder == terms.holder)
         case EntryState.CALLING | EntryState.IN_DOUBT:

@@ -173,7 +173,7 @@ async def test_any_text_names_a_request(ledger: OpenLedger, request_id: str) -> 
 
 
 async def test_text_of_the_endpoint_comes_back_whatever_it_holds(ledger: OpenLedger) -> None:
-    odd = "\ud800\0'\"\u2028ä\U0001f3ac"
+    odd = "\ud800\0'\"\u2028ä\U0001f3ac \\ud800 \\\\ud800 \\"
     await ledger.record("r", DoubtRecord(Answer(None, odd, odd), 1))
     assert await ledger.find("r") == DoubtRecord(Answer(None, odd, odd), 1)
 

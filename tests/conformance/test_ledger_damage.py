@@ -22,7 +22,11 @@ SUBMITTED = SubmittedRecord("task-1", "wan2.2-t2v-plus", 2, datetime(2026, 1, 1,
 DOUBT = DoubtRecord(Answer(504, "GatewayTimeout", "nobody answered"), 1)
 LATER_DOUBT = DoubtRecord(Answer(), 2)
 LARGEST = 2**63 - 1
-MISTYPED = '{"http_status": "504", "code": null, "message": null}'
+MISTYPED = {
+    "status": '{"http_status": "504", "code": null, "message": null}',
+    "code": '{"http_status": 504, "code": 1, "message": null}',
+    "message": '{"http_status": 504, "code": null, "message": 1}',
+}
 
 ROWS: Mapping[str, str] = {
     "an unknown state": "state = 'odd'",
@@ -38,7 +42,7 @@ ROWS: Mapping[str, str] = {
     "attempts below zero": "attempts = -1",
     "an answer that is cut": "answer = '{'",
     "an answer of another kind": """answer = '{"other": 1}'""",
-    "an answer with a mistyped field": f"answer = '{MISTYPED}'",
+    **{f"an answer with a mistyped {name}": f"answer = '{answer}'" for name, answer in MISTYPED.items()},
     "an answer nested too deep": f"answer = '{'[' * 100_000}'",
     "an answer that is no UTF-8": "answer = CAST(x'ff' AS TEXT)",
     "a replay that is no UTF-8": "replay = x'ff'",
@@ -59,7 +63,7 @@ COMMANDS: Mapping[str, tuple[tuple[str | bytes, ...], ...]] = {
     "attempts below zero": (("HSET", "attempts", "-1"),),
     "an answer that is cut": (("HSET", "answer", "{"),),
     "an answer of another kind": (("HSET", "answer", '{"other": 1}'),),
-    "an answer with a mistyped field": (("HSET", "answer", MISTYPED),),
+    **{f"an answer with a mistyped {name}": (("HSET", "answer", answer),) for name, answer in MISTYPED.items()},
     "an answer nested too deep": (("HSET", "answer", "[" * 100_000),),
     "an answer that is no UTF-8": (("HSET", "answer", b'{"http_status": null, "code": "\xff", "message": null}'),),
     "a text in its place": (("DEL",), ("SET", "text")),

@@ -22,6 +22,7 @@ BODY = json.dumps({"prompt": "a cat", "model": "wan"}).encode()
 TIERS = (RetryTier("10s", timedelta(seconds=10)), RetryTier("1m", timedelta(minutes=1)))
 TOPOLOGY = Topology("videogen", TIERS)
 ANSWERS, DEAD = Route("", "answers"), Route("", TOPOLOGY.dead)
+WAIT = Route("", TOPOLOGY.retry_queue(TIERS[1]))
 
 
 class IntakeScene:

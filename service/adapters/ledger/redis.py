@@ -148,7 +148,7 @@ def _known(answer: object, request_id: str) -> Known | Running:
                 return DoubtRecord(read_answer(said), int(attempts))
             case _:
                 raise damaged(request_id)
-    except (UnreadableRecordError, ValueError, OverflowError) as error:
+    except UnreadableRecordError as error:
         raise damaged(request_id) from error
 
 

@@ -24,6 +24,8 @@ _PLAIN_ROOM = 2048
 def writable_headers(headers: Mapping[str, object], largest_frame: int) -> HeadersType:
     """Keep every value that can be written; write the others as a byte array or a text.
 
+    A double keeps single precision alone: the library reads both, writes one, and has no place to ask for the other.
+
     A table that cannot be written all the same (nested too deep), or with which the message's header would be larger
     than `largest_frame` bytes, is cut down to its last short texts and numbers: what the worker adds comes last.
     """
