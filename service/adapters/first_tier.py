@@ -57,7 +57,6 @@ class _Placement:
         self._deadline = deadline
         self._entered = tier.clock.monotonic()
         self._calls = 0
-        self._uncertain: Uncertain | None = None
         self._doubt = False
         self._last: FailedCall | None = None
         self._step: Again | Stop = Stop()
@@ -80,7 +79,8 @@ class _Placement:
                 return RunningElsewhere(seconds)
             case TooLate():
                 # "Expired" would claim that nothing was paid for.
-                return Finished(self._uncertain, self._calls) if self._uncertain else DeadlinePassed(self._calls)
+                in_doubt = self._last if self._doubt else None
+                return Finished(in_doubt, self._calls, doubt=True) if in_doubt else DeadlinePassed(self._calls)
             case Ended(result=result):
                 return Finished(result, self._calls, doubt=self._doubt)
 
@@ -110,8 +110,7 @@ class _Placement:
         )
         if isinstance(self._step, Again) and not isinstance(result, Accepted):
             self._last = result
-            if isinstance(result, Uncertain):
-                self._uncertain, self._doubt = result, True
+            self._doubt = self._doubt or isinstance(result, Uncertain)
         return isinstance(self._step, Again)
 
     def _wait(self, _: RetryCallState) -> float:

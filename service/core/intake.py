@@ -19,19 +19,22 @@ from service.core.settling import Copy, Settler
 
 @dataclass(slots=True)
 class _Job:
-    """A request at work. `seen` holds the messages of all its copies; `known` is set when its outcome is known."""
+    """A request at work. `seen` holds the messages of all its copies; `known` is set when its outcome is known.
+
+    `told`: a fact has told how its first copy ended.
+    """
 
     first: Copy
     began: float
     answered: Answered | None
-    recalled: bool = field(init=False)
+    told: bool = field(init=False)
     task: asyncio.Task[None] = field(init=False)
     copies: deque[Copy] = field(default_factory=deque)
     seen: list[Delivery] = field(default_factory=list)
     known: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
-        self.recalled = self.answered is not None
+        self.told = self.answered is not None
         self.join(self.first)
 
     def join(self, copy: Copy) -> None:
@@ -69,6 +72,7 @@ class Intake:
         self._new_id = new_id
         self._memory = Memory()
         self._jobs: dict[str, _Job] = {}
+        self._held: list[Copy] = []
         self._tasks: set[asyncio.Task[None]] = set()
 
     @property
@@ -99,21 +103,20 @@ class Intake:
                 self._observer.notify(Joined(request_id, delivery.redelivered))
             else:
                 # What a forced replay allows, the call that is running does not know of.
+                self._held.append(copy)
                 _ = self._spawn(self._begin_after(job, copy), f"replay of {request_id}")
             return job
-        job = _Job(copy, self._clock.monotonic(), self._recall(copy))
-        if job.recalled:
+        now = self._clock.monotonic()
+        job = _Job(copy, now, self._memory.recall(delivery, now))
+        if job.told:
             self._observer.notify(Joined(request_id, delivery.redelivered))
         self._jobs[request_id] = job
         job.task = self._spawn(self._work(job), f"request {request_id}")
         return job
 
-    def _recall(self, copy: Copy) -> Answered | None:
-        # Two messages without an id may look the same and stand for two videos.
-        return None if copy.identity.made_up else self._memory.recall(copy.incoming.delivery)
-
     async def _begin_after(self, job: _Job, copy: Copy) -> None:
         await asyncio.wait({job.task})
+        self._held.remove(copy)
         self._begin_or_join(copy)
 
     def _spawn(self, work: Coroutine[None, None, None], name: str) -> asyncio.Task[None]:
@@ -131,9 +134,11 @@ class Intake:
         """Give up on what is not settled yet, naming each request in a fact; tell how many there were."""
         abandoned = list(self._jobs.values())
         for job in abandoned:
-            # A recalled one was told before.
-            if not job.recalled:
+            # One that was recalled, or is being rescued, was told before.
+            if not job.told:
                 self._observer.notify(SettlementAbandoned(job.first.identity.request_id, job.outcome))
+        for copy in self._held:
+            self._observer.notify(SettlementAbandoned(copy.identity.request_id, None))
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -141,7 +146,9 @@ class Intake:
             # A task that is cancelled before it ran once never reaches its `finally`.
             if self._jobs.get(job.first.identity.request_id) is job:
                 del self._jobs[job.first.identity.request_id]
-        return len(abandoned)
+        count = len(abandoned) + len(self._held)
+        self._held.clear()
+        return count
 
     async def _work(self, job: _Job) -> None:
         identity = job.first.identity
@@ -157,10 +164,11 @@ class Intake:
             # No await between the last ack and this: a copy that arrives later finds the memory.
             del self._jobs[identity.request_id]
             job.known.set()
+            # Two messages without an id may look the same and stand for two videos.
             if job.answered is not None and not identity.made_up:
                 for delivery in job.seen:
-                    self._memory.keep(delivery, job.answered)
-        if not job.recalled:
+                    self._memory.keep(delivery, job.answered, self._clock.monotonic())
+        if not job.told:
             self._observer.notify(
                 Settled(
                     request_id=identity.request_id,
@@ -181,8 +189,9 @@ class Intake:
 
     async def _rescue(self, job: _Job) -> None:
         request_id = job.first.identity.request_id
-        if not job.recalled:
+        if not job.told:
             self._observer.notify(SettlementAbandoned(request_id, job.outcome, rescued=job.outcome is not None))
+            job.told = True
         if job.outcome is None:
             return
         try:

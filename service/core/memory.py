@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 
 from service.core.delivery import Delivery
+from service.core.history import history_headers
 from service.core.outcome import Handled
 from service.core.settlement import HandBack, MoveThenAck, Settlement
 
@@ -22,6 +23,16 @@ class Answered:
     dead_lettered: bool = False
 
 
+# Longer than a broker takes to come back or to notice a dead connection.
+_BROKERS_COPY_WITHIN = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    answered: Answered
+    at: float
+
+
 class Memory:
     """The last `limit` messages that this process settled.
 
@@ -32,32 +43,43 @@ class Memory:
 
     def __init__(self, limit: int = 10_000) -> None:
         self._limit = limit
-        self._answered: OrderedDict[bytes, Answered] = OrderedDict()
+        self._kept: OrderedDict[bytes, _Kept] = OrderedDict()
 
     def __len__(self) -> int:
-        return len(self._answered)
+        return len(self._kept)
 
-    def recall(self, delivery: Delivery) -> Answered | None:
-        """Find how a message is to be settled that may have been settled here before.
+    def recall(self, delivery: Delivery, now: float) -> Answered | None:
+        """Find how a message is to be settled that may have been settled here before. `now` is monotonic, in seconds.
 
-        A reply, and its copy for the operator, are told in full again: where the message is not the same but was
-        published twice, silence would leave somebody without an answer. A move is not repeated: the moved one lives.
+        Soon after, it is the broker's copy, and whoever was told is not told again. Later it may be another message
+        that looks the same: a reply, and its copy for the operator, are told in full again, because silence could leave
+        somebody without an answer. A move is never repeated: the moved one lives.
         """
-        if not delivery.redelivered or (answered := self._answered.get(_mark(delivery))) is None:
+        if not delivery.redelivered or (kept := self._kept.get(_mark(delivery))) is None:
             return None
-        if isinstance(answered.settlement, MoveThenAck):
-            return answered
-        return Answered(answered.handled, answered.settlement)
+        if isinstance(kept.answered.settlement, MoveThenAck) or now - kept.at <= _BROKERS_COPY_WITHIN:
+            return kept.answered
+        return Answered(kept.answered.handled, kept.answered.settlement)
 
-    def keep(self, delivery: Delivery, answered: Answered) -> None:
-        """Remember a message that was settled, unless it was handed back; the oldest one is forgotten."""
-        if isinstance(answered.settlement, HandBack):
+    def keep(self, delivery: Delivery, answered: Answered, now: float) -> None:
+        """Remember a message that was settled, unless it may come again unsettled; the oldest one is forgotten."""
+        if isinstance(answered.settlement, HandBack) or _moves_unchanged(delivery, answered.settlement):
             return
         mark = _mark(delivery)
-        self._answered[mark] = answered
-        self._answered.move_to_end(mark)
-        if len(self._answered) > self._limit:
-            self._answered.popitem(last=False)
+        self._kept[mark] = _Kept(answered, now)
+        self._kept.move_to_end(mark)
+        if len(self._kept) > self._limit:
+            self._kept.popitem(last=False)
+
+
+def _moves_unchanged(delivery: Delivery, settlement: Settlement) -> bool:
+    """Tell whether a message went to the end of its queue as it was.
+
+    The one that lives cannot be told from the one that moved: recalled, it would be acked and lost.
+    """
+    if not isinstance(settlement, MoveThenAck) or settlement.tier is not None:
+        return False
+    return history_headers(settlement.history).items() <= delivery.headers.items()
 
 
 def _mark(delivery: Delivery) -> bytes:

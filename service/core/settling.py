@@ -7,7 +7,7 @@ from service.core.delivery import Identity
 from service.core.history import History, history_of, replay_of
 from service.core.memory import Address, Answered
 from service.core.outcome import Outcome
-from service.core.outgoing import PublishVerdict
+from service.core.outgoing import Outgoing, PublishVerdict
 from service.core.ports import Clock, Incoming, Publisher
 from service.core.replies import dead_message, defect_message, moved_message, reply_message, undelivered_message
 from service.core.result import FailedResult, Result
@@ -110,12 +110,28 @@ class Settler:
                 answered.told.add(copy.address)
             copies.popleft()
 
-    async def _move_one(self, copy: Copy, tier: RetryTier | None, history: History) -> bool:
-        """Publish a copy anew and ack it. One that no queue takes goes back by itself: that needs no room."""
-        moved = moved_message(copy.incoming.delivery, copy.identity, tier, history, self._topology, self._clock.now())
-        confirmed = await self._publisher.try_keep(moved)
-        await (copy.incoming.ack() if confirmed else copy.incoming.hand_back())
-        return confirmed
+    async def _move_one(self, copy: Copy, tier: RetryTier | None, history: History, *, patient: bool = True) -> bool:
+        """Publish a copy anew and ack it; tell whether a queue took it.
+
+        One that no queue takes goes back by itself, which needs no room. A `patient` move waits for room instead
+        before the broker would give up on the message.
+        """
+
+        def moved(home: RetryTier | None) -> Outgoing:
+            return moved_message(
+                copy.incoming.delivery, copy.identity, home, history, self._topology, self._clock.now()
+            )
+
+        for home in dict.fromkeys((tier, None)):
+            if await self._publisher.try_keep(moved(home)):
+                await copy.incoming.ack()
+                return True
+        if not patient or copy.incoming.delivery.delivery_count < _OFTEN:
+            await copy.incoming.hand_back()
+            return False
+        await self._publisher.keep(moved(None))
+        await copy.incoming.ack()
+        return True
 
     async def _hand_back(self, copies: deque[Copy]) -> None:
         while copies:
@@ -123,5 +139,6 @@ class Settler:
             if copy.incoming.delivery.delivery_count < _OFTEN:
                 await copy.incoming.hand_back()
             else:
-                await self._move_one(copy, None, history_of(copy.incoming.delivery, self._clock.now()))
+                history = history_of(copy.incoming.delivery, self._clock.now())
+                await self._move_one(copy, None, history, patient=False)
             copies.popleft()

@@ -295,7 +295,7 @@ async def test_a_deadline_after_a_doubt_that_the_ledger_forgot_ends_as_that_doub
         setting.clock.advance(3)
 
     setting.admission.at_the_door = forget_and_go_on
-    assert await setting.place(seconds_left=5) == Finished(UNCERTAIN, 1)
+    assert await setting.place(seconds_left=5) == Finished(UNCERTAIN, 1, doubt=True)
 
 
 async def test_a_defect_in_the_endpoint_is_raised_and_frees_the_slot() -> None:
@@ -411,6 +411,20 @@ async def test_a_doubt_on_record_travels_with_the_message_whatever_ends_the_wait
     setting = await in_doubt(NOT_SENT)
     setting.admission.signals.append(signal)
     assert await setting.place(call=REPLAY) == Withheld(1, doubt=True, last=NOT_SENT)
+
+
+async def test_a_deadline_after_a_doubt_on_record_that_the_ledger_forgot_does_not_claim_that_nothing_was_paid_for() -> (
+    None
+):
+    setting = await in_doubt(NOT_SENT)
+
+    def forget_after_a_call_and_go_on() -> None:
+        if setting.endpoint.calls:
+            setting.ledger.kept._entries.clear()
+        setting.clock.advance(3)
+
+    setting.admission.at_the_door = forget_after_a_call_and_go_on
+    assert await setting.place(seconds_left=5, call=REPLAY) == Finished(NOT_SENT, 1, doubt=True)
 
 
 async def test_a_request_that_is_not_called_is_looked_up() -> None:

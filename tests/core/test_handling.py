@@ -468,3 +468,15 @@ async def test_a_doubt_on_record_is_postponed_with_the_message(result: FailedCal
     history = History(NEW_YEAR, attempts=1, postponed=1, doubt=True)
     assert handled == Handled(Postponed(T10S, history))
     assert history_headers(history)["x-doubt"] is True
+
+
+@pytest.mark.parametrize(
+    ("result", "later_failed"),
+    [(Uncertain(UncertainReason.TIMEOUT, ANSWER), False), (NotSent(NotSentReason.DNS, ANSWER), True)],
+)
+async def test_a_doubt_whose_deadline_passed_before_the_next_call_is_no_plain_expiry(
+    result: FailedCall, *, later_failed: bool
+) -> None:
+    scene = Scene(ScriptedCaller(Finished(result, 1, doubt=True)), policy=RESEND)
+
+    assert await scene.handle(_delivery(NEW_YEAR)) == Handled(InDoubt(ANSWER, 1, later_failed=later_failed))

@@ -43,6 +43,7 @@ MESSAGE = Delivery(
 )
 AGAIN = replace(MESSAGE, redelivered=True, delivery_count=1)
 ADDRESS = ("answers", "c")
+LATER = 300.1
 
 REPLIES: tuple[Outcome, ...] = (
     Submitted("t", "m", 1),
@@ -68,13 +69,18 @@ def answered(outcome: Outcome) -> Answered:
 
 def remembering(outcome: Outcome = REPLIES[0], delivery: Delivery = MESSAGE) -> Memory:
     memory = Memory()
-    memory.keep(delivery, answered(outcome))
+    memory.keep(delivery, answered(outcome), now=0.0)
     return memory
 
 
 @pytest.mark.parametrize("outcome", REPLIES, ids=lambda outcome: type(outcome).__name__)
-def test_a_message_that_was_answered_is_answered_in_the_same_way_and_in_full(outcome: Outcome) -> None:
-    recalled = remembering(outcome).recall(AGAIN)
+def test_a_copy_that_comes_soon_is_the_brokers_and_nobody_is_told_twice(outcome: Outcome) -> None:
+    assert remembering(outcome).recall(AGAIN, 300.0) == answered(outcome)
+
+
+@pytest.mark.parametrize("outcome", REPLIES, ids=lambda outcome: type(outcome).__name__)
+def test_a_message_that_was_answered_long_ago_is_answered_in_the_same_way_and_in_full(outcome: Outcome) -> None:
+    recalled = remembering(outcome).recall(AGAIN, LATER)
 
     told = answered(outcome)
     assert recalled == replace(told, told=set(), dead_lettered=False)
@@ -83,11 +89,11 @@ def test_a_message_that_was_answered_is_answered_in_the_same_way_and_in_full(out
 @pytest.mark.parametrize("outcome", REPLIES, ids=lambda outcome: type(outcome).__name__)
 def test_each_recall_is_told_anew(outcome: Outcome) -> None:
     memory = remembering(outcome)
-    first = memory.recall(AGAIN)
+    first = memory.recall(AGAIN, LATER)
     assert first is not None
     first.told.add(ADDRESS)
 
-    second = memory.recall(AGAIN)
+    second = memory.recall(AGAIN, LATER)
 
     assert second is not None
     assert not second.told
@@ -95,13 +101,13 @@ def test_each_recall_is_told_anew(outcome: Outcome) -> None:
 
 @pytest.mark.parametrize("outcome", MOVES, ids=lambda outcome: type(outcome).__name__)
 def test_a_move_is_not_told_anew_because_the_moved_one_lives(outcome: Outcome) -> None:
-    recalled = remembering(outcome).recall(AGAIN)
+    recalled = remembering(outcome).recall(AGAIN, LATER)
 
     assert recalled == answered(outcome)
 
 
 def test_a_message_that_was_handed_back_is_not_remembered() -> None:
-    assert remembering(Interrupted(1)).recall(AGAIN) is None
+    assert remembering(Interrupted(1)).recall(AGAIN, LATER) is None
 
 
 def test_a_message_that_went_to_the_end_of_its_queue_as_it_was_is_not_remembered_or_the_living_one_would_be_lost() -> (
@@ -111,7 +117,7 @@ def test_a_message_that_went_to_the_end_of_its_queue_as_it_was_is_not_remembered
 
     memory = remembering(Withdrawn(HISTORY), moved_before)
 
-    assert memory.recall(replace(moved_before, redelivered=True)) is None
+    assert memory.recall(replace(moved_before, redelivered=True), LATER) is None
 
 
 @pytest.mark.parametrize(
@@ -124,11 +130,11 @@ def test_a_message_that_moves_a_second_time_is_remembered_where_the_moved_one_lo
 
     memory = remembering(outcome, moved_before)
 
-    assert memory.recall(replace(moved_before, redelivered=True)) == answered(outcome)
+    assert memory.recall(replace(moved_before, redelivered=True), LATER) == answered(outcome)
 
 
 def test_a_message_that_was_never_given_out_before_is_not_recalled() -> None:
-    assert remembering().recall(MESSAGE) is None
+    assert remembering().recall(MESSAGE, LATER) is None
 
 
 @pytest.mark.parametrize(
@@ -147,27 +153,27 @@ def test_a_message_that_was_never_given_out_before_is_not_recalled() -> None:
     ids=["id", "correlation id", "address", "no address", "timestamp", "expiration", "body", "replay", "header"],
 )
 def test_whatever_a_publisher_wrote_otherwise_makes_another_message(other: Delivery) -> None:
-    assert remembering().recall(other) is None
+    assert remembering().recall(other, LATER) is None
 
 
 def test_two_replays_are_two_messages() -> None:
     first, second = (replace(AGAIN, headers={"x-replay": name}) for name in ("copy-1", "copy-2"))
     memory = remembering(delivery=first)
 
-    assert memory.recall(first) is not None
-    assert memory.recall(second) is None
+    assert memory.recall(first, LATER) is not None
+    assert memory.recall(second, LATER) is None
 
 
 def test_the_order_of_headers_does_not_matter() -> None:
     turned = replace(AGAIN, headers=dict(reversed(list(MESSAGE.headers.items()))))
 
-    assert remembering().recall(turned) is not None
+    assert remembering().recall(turned, LATER) is not None
 
 
 def test_the_oldest_is_forgotten_where_there_are_too_many() -> None:
     memory = Memory(limit=2)
     for name in ("a", "b", "a", "c"):
-        memory.keep(replace(MESSAGE, message_id=name), answered(REPLIES[0]))
+        memory.keep(replace(MESSAGE, message_id=name), answered(REPLIES[0]), now=0.0)
 
-    assert [name for name in "abc" if memory.recall(replace(AGAIN, message_id=name))] == ["a", "c"]
+    assert [name for name in "abc" if memory.recall(replace(AGAIN, message_id=name), LATER)] == ["a", "c"]
     assert len(memory) == 2

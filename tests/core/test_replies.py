@@ -231,7 +231,7 @@ def test_nor_a_dead_copy() -> None:
 def test_an_expiration_travels_as_a_deadline_because_the_broker_would_act_on_it() -> None:
     delivery = Delivery(b"", timestamp=NOW, expiration=timedelta(seconds=90.5))
 
-    moved = moved_message(delivery, IDENTITY, TIER, HISTORY, TOPOLOGY, NOW)
+    moved = moved_message(delivery, IDENTITY, TIER, HISTORY, TOPOLOGY, NOW + timedelta(hours=1))
 
     assert moved.headers is not None
     assert moved.headers["x-deadline"] == "2026-01-01T00:01:30.500000+00:00"

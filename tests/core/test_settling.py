@@ -257,17 +257,36 @@ async def test_a_message_that_cannot_move_is_not_acked(scene: Scene) -> None:
 
 
 @pytest.mark.parametrize(("outcome", "route"), MOVES)
-async def test_a_message_whose_next_home_keeps_refusing_it_is_handed_back(
-    scene: Scene, outcome: Outcome, route: Route
-) -> None:
+async def test_a_message_that_no_queue_takes_is_handed_back(scene: Scene, outcome: Outcome, route: Route) -> None:
     incoming = scene.copy()
-    scene.publisher.refuse(route, PublishVerdict.NACKED)
+    for home in (route, REQUESTS):
+        scene.publisher.refuse(home, PublishVerdict.NACKED)
 
     assert not await scene.settle(outcome)
 
     assert incoming.verdict is Verdict.HANDED_BACK
     assert not scene.publisher.confirmed
     assert not scene.copies
+
+
+async def test_a_message_that_its_wait_queue_does_not_take_goes_to_the_end_of_its_own(scene: Scene) -> None:
+    incoming = scene.copy()
+    scene.publisher.refuse(WAIT, PublishVerdict.NACKED)
+
+    await scene.settle(Postponed(TIER, HISTORY))
+
+    assert incoming.verdict is Verdict.ACKED
+    assert len(scene.publisher.at(REQUESTS)) == 1
+
+
+async def test_a_message_that_no_queue_takes_waits_for_room_before_the_broker_counts_it_out(scene: Scene) -> None:
+    incoming = scene.copy(delivery_count=10)
+    scene.publisher.refuse(REQUESTS, PublishVerdict.NACKED)
+
+    await scene.settle(Withdrawn(HISTORY))
+
+    assert incoming.verdict is Verdict.ACKED
+    assert len(scene.publisher.at(REQUESTS)) == 1
 
 
 async def test_a_copy_is_not_acked_for_another_one_that_no_queue_took(scene: Scene) -> None:
