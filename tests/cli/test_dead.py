@@ -120,7 +120,7 @@ async def test_a_replay_restores_the_request(lot: ParkingLot) -> None:
     assert (status, said) == (0, "1 replayed.")
     assert (message.message_id, message.correlation_id, message.reply_to) == ("mine", "theirs", "replies")
     assert (message.content_type, message.body, message.delivery_mode) == ("application/json", BODY, 2)
-    assert {name for name in message.headers if name != "x-delivery-count"} == {"tenant"}
+    assert {name for name in message.headers if name != "x-delivery-count"} == {"tenant", "x-replayed-at"}
     assert await lot.amqp.count(lot.topology.dead) == 0
 
 
@@ -145,7 +145,7 @@ async def test_what_the_broker_moved_is_listed_by_its_reason_and_replayed_with_i
     await lot.run("dead", "replay", "--code", "expired_in_queue")
     message = await lot.amqp.receive(lot.topology.requests)
     assert (message.message_id, message.reply_to) == ("mine", "replies")
-    assert {name for name in message.headers if name != "x-delivery-count"} == {"tenant"}
+    assert {name for name in message.headers if name != "x-delivery-count"} == {"tenant", "x-replayed-at"}
 
 
 async def test_what_may_have_been_paid_stays_and_the_risk_is_said(lot: ParkingLot) -> None:
