@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from service.cli.event_loop import run_to_the_end
 from service.cli.exits import FAILED, settings_or_exit
 from service.core.finding import Finding, Verdict
 
@@ -35,7 +36,7 @@ def check(*, as_json: Annotated[bool, typer.Option("--json", help="Print one JSO
     settings.
     """
     settings = settings_or_exit()
-    findings = asyncio.run(_findings(settings))
+    findings = run_to_the_end(_findings(settings))
     _print(findings, as_json=as_json)
     raise typer.Exit(FAILED if any(finding.verdict is Verdict.WRONG for finding in findings) else 0)
 

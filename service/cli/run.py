@@ -22,14 +22,13 @@ def run() -> None:
     """
     _leave_on_signals()
 
-    import asyncio
-
     from service.adapters.logging_setup import configure_logging
+    from service.cli.event_loop import run_to_the_end
 
     settings = settings_or_exit()
     secrets = configure_logging(settings)
     with known_errors_exit():
-        raise typer.Exit(asyncio.run(_work(settings, secrets.learn)))
+        raise typer.Exit(run_to_the_end(_work(settings, secrets.learn)))
 
 
 def _leave_on_signals() -> None:

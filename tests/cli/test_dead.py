@@ -319,8 +319,8 @@ async def test_a_replay_that_is_interrupted_leaves_each_request_in_exactly_one_q
 ) -> None:
     async with (
         full.taking(full.topology.requests) as replayed,
-        # At this rate the signal falls into a publish and not into a pause.
-        full.command("dead", "replay", "--all", "--rate", "100000") as running,
+        # Slow enough that the signal comes before the end.
+        full.command("dead", "replay", "--all", "--rate", "100") as running,
     ):
         await replayed.until(bool)
         running.signal(number)
