@@ -42,7 +42,7 @@ class BrokerSettings(_Group):
     declare: bool = Field(True, description="declare the queues; false: only check that they are there")
     prefix: Prefix = Field("videogen", description="first part of the name of every exchange and queue")
     heartbeat: Annotated[Duration, Field(ge=1, le=3600, multiple_of=1)] = Field(
-        10.0, description="a connection silent for longer than this counts as dead after two misses"
+        10.0, description="time between signs of life on a connection; after three without one it counts as dead"
     )
     connect_timeout: Duration = Field(10.0, description="longest wait for a connection to be ready")
     publish_timeout: Duration = Field(30.0, description="longest wait for the broker to confirm one message")
