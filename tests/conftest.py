@@ -1,4 +1,5 @@
 import os
+import signal
 from collections.abc import AsyncIterator, Generator, Iterator
 from contextlib import ExitStack
 from uuid import uuid4
@@ -12,6 +13,10 @@ from service.private_broker.given import VARIABLE
 from service.private_broker.installation import SYSTEM_PATHS, Installation, find_installation
 from tests.support.broker import BROKER_LINES, Amqp, amqp_client, announce, entered, remove_topology
 from tests.support.private_redis import NoRedisError, RedisServer, given_url, private_redis
+
+# A shell that starts us in the background lets us ignore SIGINT, and every process that we start would inherit that.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 BROKER = pytest.StashKey[Broker | NoBrokerError]()
 REDIS = pytest.StashKey[RedisServer | NoRedisError]()
