@@ -25,7 +25,8 @@ pytestmark = pytest.mark.timeout(600)
 async def test_kills_at_random_instants_lose_nothing_and_pay_for_nothing_twice(
     trial: Trial, broker_url: str, ledger: LedgerPlace
 ) -> None:
-    count, kills = trial.size.of(2_000, 10_000), trial.size.of(40, 200)
+    # Once for each ledger.
+    count, kills = trial.size.of(1_200, 10_000), trial.size.of(24, 200)
     async with open_scene(
         trial, broker_url, ledger.name, latency=LATENCY, latency_spread=SPREAD, error_rates=FAULTS
     ) as scene:
