@@ -269,3 +269,10 @@ def test_whatever_order_records_arrive_in_a_task_id_wins(records: list[tuple[str
         entry = record(entry, what, terms(holder, after))
     expected = SUBMITTED if any(what is SUBMITTED for _, _, what in records) else DOUBT
     assert known(entry, terms()) == expected
+
+
+def test_an_accepted_request_whose_task_id_is_missing_is_in_doubt_and_not_called_again() -> None:
+    entry = Entry(EntryState.SUBMITTED, START + RETENTION, attempts=2)
+
+    assert known(entry, terms()) == DoubtRecord(Answer(), 2)
+    assert claim(entry, 3, NO_PERMIT, terms()) == (DoubtRecord(Answer(), 2), entry)
