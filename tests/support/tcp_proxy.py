@@ -173,7 +173,8 @@ class TcpProxy:
             async with asyncio.TaskGroup() as pumps:
                 self._pump(pumps, pair, Way.TO_TARGET, reader, target_writer)
                 self._pump(pumps, pair, Way.TO_CLIENT, target_reader, writer)
-        except* ConnectionError:
+        # An end of a connection that its peer has reset is ENOTCONN, which Python counts as a bare OSError.
+        except* OSError:
             pair.reset()
         finally:
             writer.close()
