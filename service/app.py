@@ -18,7 +18,7 @@ from service.adapters.ledger.opening import OpenLedger, open_ledger
 from service.adapters.logs import LogObserver
 from service.adapters.loop_lag import watch_loop_lag
 from service.adapters.metrics import MetricsObserver
-from service.adapters.rabbitmq.connect import link_options_of
+from service.adapters.rabbitmq.connect import LinkOptions, link_options_of
 from service.adapters.rabbitmq.consumer import RabbitConsumer
 from service.adapters.rabbitmq.consumer_watch import watch_consumption
 from service.adapters.rabbitmq.direct_replies import DirectReplies
@@ -39,7 +39,7 @@ from service.core.intake import Intake
 from service.core.ledger_watch import watch_ledger
 from service.core.paid_call import PaidCall
 from service.core.pausing import Pausing, ProbePolicy
-from service.core.ports import Clock, Observer
+from service.core.ports import Clock, Endpoint, Ledger, Observer
 from service.core.readiness import ReadinessObserver
 from service.core.reading import RequestReader
 from service.core.retry import OnUncertain, RetryPolicy
@@ -76,6 +76,26 @@ class Worker:
     background: Mapping[str, Callable[[], Coroutine[object, object, None]]]
 
 
+@dataclass(frozen=True, slots=True)
+class _Common:
+    """What nearly every part needs."""
+
+    settings: Settings
+    clock: Clock
+    drain: Drain
+    observer: Observer
+    gate: Gate
+
+
+@dataclass(frozen=True, slots=True)
+class _Calling:
+    """The parts between a message and the endpoint, and what they share with the background."""
+
+    handler: Handler
+    books: Bookkeeping
+    health: EndpointHealth
+
+
 @asynccontextmanager
 async def assemble(
     settings: Settings, *listeners: Observer, learned_secret: Callable[[str], None] = lambda _: None
@@ -93,54 +113,32 @@ async def assemble(
     """
     tolerate_odd_properties()
     catalogue = load_catalogue(settings.models_file)
-    clock = SystemClock()
-    drain = Drain()
-    registry = CollectorRegistry()
-    readiness = ReadinessObserver()
+    registry, readiness, drain, clock = CollectorRegistry(), ReadinessObserver(), Drain(), SystemClock()
     tiers = [tier.name for tier in settings.retry.tiers]
     metrics = MetricsObserver(registry, concurrency_limit=settings.worker.concurrency, tiers=tiers)
     observer = Observers(metrics, readiness, LogObserver(), *listeners)
     gate = Gate(drain, observer, settings.worker.patience)
     observer.add(BrokerPauses(gate))
+    common = _Common(settings, clock, drain, observer, gate)
     key = KeySource(settings.endpoint, learned_secret, lambda why: observer.notify(Advice(why)))
-
     link_options = link_options_of(settings.broker)
-    topology_ready = topology_step(settings)
-    publish_link = Link(LinkRole.PUBLISH, link_options, topology_ready, observer, uniform)
+    publish_link = Link(LinkRole.PUBLISH, link_options, topology_step(settings), observer, uniform)
     async with (
         _ledger(settings, clock) as ledger,
         DirectReplies(link_options) as direct_replies,
         HttpxEndpoint(settings.endpoint, settings.worker.concurrency, clock, key) as endpoint,
         AdminServer(settings.admin.host, settings.admin.port, registry, readiness) as admin,
     ):
-        publisher = RabbitPublisher(
-            publish_link, direct_replies, settings.broker.publish_timeout, clock, observer, new_id
-        )
-        books = Bookkeeping(ledger, gate, observer, settings.worker.patience)
-        health = EndpointHealth(gate, settings.endpoint.down_after, settings.endpoint.doubt_after)
-        admission = GatedAdmission(ConcurrencyLimit(settings.worker.concurrency, drain), gate)
-        resend = settings.endpoint.on_uncertain is OnUncertain.RESEND
-        paid_call = PaidCall(
-            endpoint, books, admission, health, clock, observer, resend, patience=settings.worker.patience
-        )
-        caller = FirstTier(paid_call, admission, retry_policy_of(settings), clock, observer, uniform)
-        reader = RequestReader(catalogue, settings.worker.max_message_bytes)
-        handler = Handler(reader, caller, second_tier_policy_of(settings), clock, observer)
-        intake = Intake(handler, Settler(publisher, settings.topology, clock), drain, clock, observer, new_id)
+        timeout = settings.broker.publish_timeout
+        publisher = RabbitPublisher(publish_link, direct_replies, timeout, clock, observer, new_id)
+        calling = _calling(common, ledger, endpoint, RequestReader(catalogue, settings.worker.max_message_bytes))
+        settler = Settler(publisher, settings.topology, clock)
+        intake = Intake(calling.handler, settler, drain, clock, observer, new_id)
         consumer = RabbitConsumer(settings.topology.requests, settings.worker.concurrency, intake.accept, observer)
-
-        contract_holds = contract_step(settings, observer)
-
-        async def consuming(session: Session) -> None:
-            # Each link declares for itself: a queue that was deleted ends one link and leaves the other up.
-            await topology_ready(session)
-            await contract_holds(session)
-            # Without a way to publish a result no message may be taken.
-            await publish_link.session()
-            await consumer.start(session)
-
-        consume_link = Link(LinkRole.CONSUME, link_options, consuming, observer, uniform)
-        pausing = Pausing(gate, consumer, intake.try_one, lambda: health.calls, probe_policy_of(settings), observer)
+        consume_link = _consume_link(common, link_options, publish_link, consumer)
+        pausing = Pausing(
+            gate, consumer, intake.try_one, lambda: calling.health.calls, probe_policy_of(settings), observer
+        )
 
         def key_changed() -> None:
             observer.notify(KeyChanged())
@@ -150,7 +148,7 @@ async def assemble(
             "publish link": publish_link.run,
             "consume link": consume_link.run,
             "pausing": pausing.run,
-            "ledger": lambda: watch_ledger(ledger, gate, books.settle_debts),
+            "ledger": lambda: watch_ledger(ledger, gate, calling.books.settle_debts),
             "ledger advice": lambda: _advise(ledger, observer),
             "key file": lambda: watch_key(key, key_changed),
             "consumer watch": lambda: watch_consumption(consume_link, consumer),
@@ -158,6 +156,34 @@ async def assemble(
             "loop lag": lambda: watch_loop_lag(observer, clock),
         }
         yield Worker(settings, drain, intake, consumer, admin, observer, background)
+
+
+def _calling(common: _Common, ledger: Ledger, endpoint: Endpoint, reader: RequestReader) -> _Calling:
+    settings = common.settings
+    patience = settings.worker.patience
+    books = Bookkeeping(ledger, common.gate, common.observer, patience)
+    health = EndpointHealth(common.gate, settings.endpoint.down_after, settings.endpoint.doubt_after)
+    admission = GatedAdmission(ConcurrencyLimit(settings.worker.concurrency, common.drain), common.gate)
+    resend = settings.endpoint.on_uncertain is OnUncertain.RESEND
+    paid_call = PaidCall(endpoint, books, admission, health, common.clock, common.observer, resend, patience=patience)
+    caller = FirstTier(paid_call, admission, retry_policy_of(settings), common.clock, common.observer, uniform)
+    handler = Handler(reader, caller, second_tier_policy_of(settings), common.clock, common.observer)
+    return _Calling(handler, books, health)
+
+
+def _consume_link(common: _Common, options: LinkOptions, publish_link: Link, consumer: RabbitConsumer) -> Link:
+    topology_ready = topology_step(common.settings)
+    contract_holds = contract_step(common.settings, common.observer)
+
+    async def consuming(session: Session) -> None:
+        # Each link declares for itself: a queue that was deleted ends one link and leaves the other up.
+        await topology_ready(session)
+        await contract_holds(session)
+        # Without a way to publish a result no message may be taken.
+        await publish_link.session()
+        await consumer.start(session)
+
+    return Link(LinkRole.CONSUME, options, consuming, common.observer, uniform)
 
 
 def retry_policy_of(settings: Settings) -> RetryPolicy:
