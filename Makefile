@@ -1,5 +1,6 @@
 # Needs GNU make and Python 3.11 or newer; everything else is put into .venv by the first target that wants it.
 #   make test ARGS="-k drain"       options for pytest
+#   make test JOBS=0                one process, for a debugger
 #   make check PYTHON=python3.12    another Python
 
 .DEFAULT_GOAL := help
@@ -10,6 +11,8 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 ARGS ?=
 SIZE ?= ci
+# Processes that share the tests, each with a broker of its own. Tests wait more than they compute.
+JOBS ?= 3
 
 # The first of these that is new enough.
 PYTHON ?= $(shell for each in python3 python3.13 python3.12 python3.11 python3.14 python; do \
@@ -27,11 +30,12 @@ demo: $(READY) ## run the worker against a private RabbitMQ and a simulated endp
 
 .PHONY: test
 test: $(READY) ## run all tests, on a real RabbitMQ
-	@$(BIN)/pytest $(ARGS)
+	@$(BIN)/pytest --numprocesses=$(JOBS) --dist=worksteal $(ARGS)
 
 .PHONY: chaos
+chaos: JOBS = 2
 chaos: $(READY) ## kill, cut and freeze real processes, and judge what came of it (SIZE=full, SEED=n, REPORT=file)
-	@$(BIN)/pytest tests/chaos --chaos-size=$(SIZE) $(SEED:%=--chaos-seed=%) $(REPORT:%=--chaos-report=%) $(ARGS)
+	@$(BIN)/pytest tests/chaos --numprocesses=$(JOBS) --dist=worksteal --chaos-size=$(SIZE) $(SEED:%=--chaos-seed=%) $(REPORT:%=--chaos-report=%) $(ARGS)
 
 .PHONY: check
 check: $(READY) ## lint, format, types, architecture, dependencies

@@ -1,7 +1,8 @@
 import os
 import signal
 from collections.abc import AsyncIterator, Generator, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import pytest
@@ -12,7 +13,10 @@ from service.private_broker.container import engine_answers
 from service.private_broker.given import VARIABLE
 from service.private_broker.installation import SYSTEM_PATHS, Installation, find_installation
 from tests.support.broker import BROKER_LINES, Amqp, amqp_client, announce, entered, remove_topology
-from tests.support.private_redis import NoRedisError, RedisServer, given_url, private_redis
+from tests.support.private_redis import NoRedisError, RedisServer, given_url, private_redis, redis_is_installed
+
+if TYPE_CHECKING:
+    from xdist.workermanage import WorkerController
 
 # A shell that starts us in the background lets us ignore SIGINT, and every process that we start would inherit that.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -45,6 +49,34 @@ def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, objec
             except NoRedisError as error:
                 session.stash[REDIS] = error
         return (yield)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_setupnodes(config: pytest.Config) -> None:
+    """Install what is missing once, before processes start that would each install it at the same time."""
+
+    def say(line: str) -> None:
+        announce(config, line)
+
+    if not os.environ.get(VARIABLE) and not engine_answers() and not _rabbitmq_is_installed():
+        with suppress(NoBrokerError), entered(private_broker(say)):
+            pass
+    if given_url() is None and not redis_is_installed():
+        with suppress(NoRedisError), private_redis(say):
+            pass
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    output = getattr(session.config, "workeroutput", None)
+    if output is not None:
+        output["broker lines"] = session.config.stash.get(BROKER_LINES, [])
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: "WorkerController") -> None:
+    """Take over what a process of the run had to say of its broker."""
+    lines = node.config.stash.setdefault(BROKER_LINES, [])
+    lines += [line for line in getattr(node, "workeroutput", {}).get("broker lines", []) if line not in lines]
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

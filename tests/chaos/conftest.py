@@ -1,7 +1,9 @@
 """Options, seed, figures and log tails of the chaos suite; CONTRIBUTING.md tells how to run it."""
 
 from collections.abc import AsyncIterator, Generator
+from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -12,6 +14,9 @@ from tests.chaos.harness.size import Size
 from tests.chaos.harness.trial import Trial
 from tests.support.private_redis import RedisServer
 
+if TYPE_CHECKING:
+    from xdist.workermanage import WorkerController
+
 ROWS = pytest.StashKey[list[Figures]]()
 TRIAL = pytest.StashKey[Trial]()
 
@@ -21,6 +26,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--chaos-seed", type=int, metavar="N", help="repeat the run with this seed")
     group.addoption("--chaos-size", choices=[*Size], default=Size.CI, help="ci: minutes; full: release figures")
     group.addoption("--chaos-report", type=Path, metavar="PATH", help="write the figures there as JSON")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    # Processes that share a run take their options from here, and with them the one seed.
+    config.option.chaos_seed = seed_of(config)
 
 
 def pytest_report_header(config: pytest.Config) -> str:
@@ -52,6 +62,19 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
         report.sections.append(("repeat with", repeat_command(trial.seed, trial.size, item.nodeid)))
         report.sections += [(f"last lines of {name} in {trial.folder}", tail) for name, tail in trial.log_tails()]
     return report
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    output = getattr(session.config, "workeroutput", None)
+    if output is not None:
+        output["chaos rows"] = [asdict(row) for row in session.config.stash.get(ROWS, [])]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: "WorkerController") -> None:
+    """Take over the figures of a process that shared the run."""
+    rows = node.config.stash.setdefault(ROWS, [])
+    rows += [Figures(**row) for row in getattr(node, "workeroutput", {}).get("chaos rows", [])]
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

@@ -131,6 +131,11 @@ def given_url() -> str | None:
     return os.environ.get(VARIABLE) or None
 
 
+def redis_is_installed() -> bool:
+    """Tell whether this machine has the program."""
+    return shutil.which(PACKAGE) is not None
+
+
 def wait_for_answer(url: str) -> None:
     """Come back when a Redis that is being started lets us in."""
     give_up = time.monotonic() + START_LIMIT
