@@ -13,7 +13,7 @@ from service.private_broker.container import engine_answers
 from service.private_broker.given import VARIABLE
 from service.private_broker.installation import SYSTEM_PATHS, Installation, find_installation
 from tests.support.broker import BROKER_LINES, Amqp, amqp_client, announce, entered, remove_topology
-from tests.support.private_redis import NoRedisError, RedisServer, given_url, private_redis, redis_is_installed
+from tests.support.private_redis import NoRedisError, RedisServer, given_url, private_redis
 
 if TYPE_CHECKING:
     from xdist.workermanage import WorkerController
@@ -53,16 +53,9 @@ def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, objec
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_setupnodes(config: pytest.Config) -> None:
-    """Install what is missing once, before processes start that would each install it at the same time."""
-
-    def say(line: str) -> None:
-        announce(config, line)
-
-    if not os.environ.get(VARIABLE) and not engine_answers() and not _rabbitmq_is_installed():
-        with suppress(NoBrokerError), entered(private_broker(say)):
-            pass
-    if given_url() is None and not redis_is_installed():
-        with suppress(NoRedisError), private_redis(say):
+    """Install RabbitMQ once, before processes start that would each install it at the same time."""
+    if not _another_broker_is_in_use() and not _rabbitmq_is_installed():
+        with suppress(NoBrokerError), entered(private_broker(lambda line: announce(config, line))):
             pass
 
 

@@ -1,8 +1,6 @@
 """A Redis of the tests' own, which can be stopped, killed, frozen and started again."""
 
-import asyncio
 import os
-import shutil
 import signal
 import subprocess
 import tempfile
@@ -14,10 +12,10 @@ from typing import TYPE_CHECKING, Protocol
 
 import redis
 
-from service.private_broker.broker import PassedOverError, Say
+from service.private_broker.broker import Say
 from service.private_broker.container import engine_answers
-from service.private_broker.debian import POLICY, _run, _services_stay_down
 from service.private_broker.free_ports import free_ports
+from tests.support.debian_program import find_or_install
 
 if TYPE_CHECKING:
     from testcontainers.core.container import DockerContainer
@@ -131,11 +129,6 @@ def given_url() -> str | None:
     return os.environ.get(VARIABLE) or None
 
 
-def redis_is_installed() -> bool:
-    """Tell whether this machine has the program."""
-    return shutil.which(PACKAGE) is not None
-
-
 def wait_for_answer(url: str) -> None:
     """Come back when a Redis that is being started lets us in."""
     give_up = time.monotonic() + START_LIMIT
@@ -158,7 +151,7 @@ def private_redis(say: Say) -> Iterator[RedisServer]:
     Raises:
         NoRedisError: none of these can be had.
     """
-    program = shutil.which(PACKAGE) or _installed(say)
+    program = find_or_install(PACKAGE, PACKAGE, say)
     if program is not None:
         with _process(program) as server:
             yield server
@@ -193,23 +186,3 @@ def _container() -> Iterator[RedisContainer]:
         server = RedisContainer(container, port)
         wait_for_answer(server.url)
         yield server
-
-
-def _installed(say: Say) -> str | None:
-    """Install Redis where we may: as root, on Debian and its kin."""
-    apt = shutil.which("apt-get")
-    if apt is None or os.geteuid() != 0:
-        return None
-    say(f"{PACKAGE} is not installed: installing it with apt-get")
-    try:
-        with _services_stay_down(POLICY):
-            asyncio.run(_install(apt))
-    except PassedOverError as reason:
-        say(f"Redis: apt-get passed over: {reason}")
-    return shutil.which(PACKAGE)
-
-
-async def _install(apt: str) -> None:
-    path = os.environ.get("PATH", os.defpath)
-    await _run(apt, "update", path=path)
-    await _run(apt, "install", "-y", "--no-install-recommends", PACKAGE, path=path)
