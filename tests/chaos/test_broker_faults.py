@@ -20,7 +20,7 @@ from tests.support.tcp_proxy import TcpProxy, Way
 HEARTBEAT = 2
 RECOVERY = 60.0
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = pytest.mark.timeout(1800)
 
 
 def ledger_of(trial: Trial) -> str:
@@ -44,7 +44,7 @@ async def test_faults_of_both_connections_lose_nothing_and_pay_for_nothing_twice
         await until(lambda: is_ready(worker), "ready again once it is calm", RECOVERY)
         await flows(scene, worker, "after-all")
 
-        verdict = await scene.conclude(f"{faults} link faults", within=120)
+        verdict = await scene.conclude(f"{faults} link faults", silence=120)
     assert verdict.uncertain == {}
     assert verdict.submitted == count + 1
 
@@ -129,7 +129,7 @@ async def test_under_a_memory_alarm_no_call_starts_and_afterwards_all_are_answer
     async with open_scene(trial, node.url, "sqlite", latency=0.2, latency_spread=0.1) as scene:
         worker = await scene.worker(ledger_of(trial), VIDEOGEN_WORKER__CONCURRENCY="16")
         await scene.traffic.publish(requests(count))
-        assert await scene.traffic.until_answered(count // 10, within=30)
+        assert await scene.traffic.until_answered(count // 10, silence=30)
         async with memory_alarm(node):
             await until(lambda: is_paused_for_the_broker(worker), "readiness tells of the alarm")
             await until(lambda: is_idle(scene), "the calls under way end")
@@ -148,7 +148,7 @@ async def test_under_a_memory_alarm_no_call_starts_and_afterwards_all_are_answer
 async def flows(scene: Scene, worker: WorkerProcess, name: str) -> None:
     """Let one more request through, while the worker says that it is ready."""
     await scene.traffic.publish([request(name)])
-    await until(lambda: is_answered(scene, name), f"a result for {name}", RECOVERY)
+    assert await scene.traffic.until_told(name, silence=RECOVERY), f"no result for {name}"
     await until(lambda: is_ready(worker), f"ready {name}", RECOVERY)
 
 
@@ -183,10 +183,6 @@ async def is_unready(worker: WorkerProcess) -> bool:
 async def is_paused_for_the_broker(worker: WorkerProcess) -> bool:
     status, text = await worker.readiness()
     return status == 503 and "paused (broker)" in text
-
-
-async def is_answered(scene: Scene, name: str) -> bool:
-    return name in scene.traffic.told
 
 
 async def is_idle(scene: Scene) -> bool:

@@ -115,7 +115,7 @@ async def test_killed_before_the_ack_the_result_is_repeated_with_the_same_task_i
     # The result reaches the broker, its confirm never reaches the worker.
     broker_proxy.swallow(Way.TO_CLIENT)
     await scene.endpoint.release(for_good=True)
-    assert await scene.traffic.all_answered(within=30)
+    assert await scene.traffic.all_answered(silence=30)
     await worker.kill()
     await again(worker)
 

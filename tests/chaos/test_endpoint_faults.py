@@ -14,7 +14,7 @@ from tests.chaos.harness.verdict import Doubt, Verdict
 from tests.chaos.harness.waiting import until
 from tests.chaos.harness.worker import WorkerProcess
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = pytest.mark.timeout(1800)
 
 SCRIPTED: Mapping[str, tuple[str, str]] = {
     "refused": ("[sim: 400]", "rejected"),
@@ -43,7 +43,7 @@ async def test_every_request_ends_as_the_record_of_its_calls_demands(trial: Tria
         trial.random.shuffle(everything)
         again = [each for each in everything if each.name.startswith("twice")]
         await scene.traffic.publish([*everything, *again])
-        assert await scene.traffic.all_answered(within=150)
+        assert await scene.traffic.all_answered(silence=150)
         await until(lambda: all_is_settled(worker), "every delivery has its outcome")
         outcomes = await settled(worker)
 

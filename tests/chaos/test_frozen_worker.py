@@ -23,7 +23,7 @@ async def test_a_call_that_outlives_its_lease_is_not_made_again_by_another_worke
         await scene.worker(ledger.url)
         # The other worker lets this copy wait until the lease has passed, and then tells of the doubt.
         await scene.traffic.publish([held])
-        assert await scene.traffic.all_answered(within=30)
+        assert await scene.traffic.all_answered(silence=30)
         await scene.endpoint.release(for_good=True)
         frozen.thaw()
 

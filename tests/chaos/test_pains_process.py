@@ -38,7 +38,7 @@ async def test_poison_costs_one_call_one_result_and_one_dead_copy_and_leaves_the
     async with open_scene(trial, broker_url, "sqlite") as scene:
         worker = await scene.worker(f"sqlite:///{trial.folder}/ledger.db")
         await scene.traffic.publish([*refused, *malformed])
-        assert await scene.traffic.all_answered(within=30)
+        assert await scene.traffic.all_answered(silence=30)
         await until(lambda: holds(broker_url, scene.topology.dead, 40), "each request has its copy")
         before, began = cpu_seconds(worker.child.pid), time.monotonic()
         # A stretch to measure the CPU time over.

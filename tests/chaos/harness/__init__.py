@@ -6,7 +6,7 @@
             await scene.worker(f"sqlite:///{trial.folder}/ledger.db", broker_url=through)
             await scene.traffic.publish(requests(500))
             for _ in range(5):
-                await scene.traffic.until_answered(scene.traffic.answered + trial.random.randrange(80), within=60)
+                await scene.traffic.until_answered(scene.traffic.answered + trial.random.randrange(80), silence=60)
                 proxy.cut()
             await scene.conclude("5 cuts")
 

@@ -65,7 +65,7 @@ class Scene:
         self,
         faults: str,
         *,
-        within: float = 60.0,
+        silence: float = 60.0,
         deaths_explain: int = 0,
         outlived: Collection[str] = (),
         more: Mapping[str, float] | None = None,
@@ -75,7 +75,7 @@ class Scene:
         The promises: a result for each request, none paid twice, none uncertain without cause, every worker that runs
         drains and exits with 0, and nothing is left in the queues but one copy at least of each failed request.
         """
-        await self.settled(within)
+        await self.settled(silence)
         failures = [f"{worker.name} died by itself" for worker in self.workers if worker.died]
         statuses = {worker.name: await worker.stop() for worker in self._running}
         verdict = judge(self.traffic.asked, self.traffic.told, await self.endpoint.posts())
@@ -87,14 +87,17 @@ class Scene:
         assert not broken, "\n".join(broken)
         return verdict
 
-    async def settled(self, within: float) -> bool:
-        """Wait until every request has a result and none of its copies is left; tell whether it came to that."""
-        if not await self.traffic.all_answered(within):
+    async def settled(self, silence: float) -> bool:
+        """Wait until every request has a result and none of its copies is left; tell whether it came to that.
+
+        It did not where no result comes for `silence` seconds, or copies outlast the last result by as much.
+        """
+        if not await self.traffic.all_answered(silence):
             return False
         for worker in self._running:
             await worker.consuming()
         try:
-            await until(self._quiet, "every copy of a request is settled", within)
+            await until(self._quiet, "every copy of a request is settled", silence)
         except AssertionError:
             # The judge names what is left, and where.
             return False

@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections import defaultdict
-from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from uuid import uuid4
@@ -80,19 +80,27 @@ class Traffic:
             if waiting:
                 await asyncio.sleep(_RECONNECT)
 
-    async def until_answered(self, count: int, within: float) -> bool:
-        """Wait until `count` requests have a result; tell whether they came in time."""
-        try:
-            async with asyncio.timeout(within):
-                while len(self._told) < count:
-                    await self._heard.wait()
-        except TimeoutError:
-            return False
-        return True
+    async def until_answered(self, count: int, silence: float) -> bool:
+        """Wait until `count` requests have a result; give up, and tell so, where none comes for `silence` seconds."""
+        return await self._until(lambda: len(self._told) >= count, silence)
 
-    async def all_answered(self, within: float) -> bool:
-        """Wait until every request has a result; tell whether they came in time. The verdict names those that lack."""
-        return await self.until_answered(len(self._asked), within)
+    async def until_told(self, name: str, silence: float) -> bool:
+        """Wait until this request has a result, however many come before it; give up likewise."""
+        return await self._until(lambda: name in self._told, silence)
+
+    async def all_answered(self, silence: float) -> bool:
+        """Wait until every request has a result; give up likewise. The verdict names those that lack."""
+        return await self.until_answered(len(self._asked), silence)
+
+    async def _until(self, holds: Callable[[], bool], silence: float) -> bool:
+        # Not by the time that all of it takes: that hangs on the machine, and says nothing of the worker.
+        while not holds():
+            try:
+                async with asyncio.timeout(silence):
+                    await self._heard.wait()
+            except TimeoutError:
+                return False
+        return True
 
     async def listen(self) -> None:
         """Hear results until cancelled."""
