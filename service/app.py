@@ -132,7 +132,7 @@ async def assemble(
         timeout = settings.broker.publish_timeout
         publisher = RabbitPublisher(publish_link, direct_replies, timeout, clock, observer, new_id)
         calling = _calling(common, ledger, endpoint, RequestReader(catalogue, settings.worker.max_message_bytes))
-        settler = Settler(publisher, settings.topology, clock)
+        settler = Settler(publisher, settings.topology, clock, new_id)
         intake = Intake(calling.handler, settler, drain, clock, observer, new_id)
         consumer = RabbitConsumer(settings.topology.requests, settings.worker.concurrency, intake.accept, observer)
         consume_link = _consume_link(common, link_options, publish_link, consumer)

@@ -76,7 +76,7 @@ class _Placement:
             case SubmittedRecord() | DoubtRecord():
                 return AlreadyKnown(made)
             case Running(seconds=seconds):
-                return RunningElsewhere(seconds)
+                return RunningElsewhere(seconds, self._calls, self._doubt)
             case TooLate():
                 # "Expired" would claim that nothing was paid for.
                 in_doubt = self._last if self._doubt else None

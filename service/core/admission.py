@@ -1,7 +1,7 @@
 """How many calls may be in flight."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from service.core.drain import Drain, Draining
@@ -48,14 +48,14 @@ class GatedAdmission:
         self._gate = gate
 
     @asynccontextmanager
-    async def slot(self) -> AsyncIterator[None]:
+    async def slot(self) -> AsyncIterator[Callable[[], bool]]:
         """Hold one place among the calls in flight; see the port."""
         while True:
             await self._gate.passable()
             async with self._limit.slot():
                 # The gate may have closed while we waited for the place.
-                if self._gate.admit():
-                    yield
+                if (passage := self._gate.admit()) is not None:
+                    yield lambda: self._gate.lets(passage)
                     return
 
     async def pause(self, seconds: float) -> None:

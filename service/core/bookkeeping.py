@@ -3,7 +3,7 @@
 import asyncio
 from dataclasses import dataclass
 
-from service.core.facts import PauseReason, RecordMissing
+from service.core.facts import DefectFound, PauseReason, RecordMissing
 from service.core.gate import Gate
 from service.core.ledger import Claim, Found, Known, LedgerUnavailable, Permit, SubmittedRecord
 from service.core.ports import Ledger, Observer
@@ -68,8 +68,11 @@ class Bookkeeping:
             # The drain ran out of time: the log is the last place that can name a paid task.
             self._miss(request_id, known)
             raise
-        except TimeoutError:
+        except Exception as error:  # noqa: BLE001 - a defect of the ledger must not cost a task id its result
             self._miss(request_id, known)
+            if not isinstance(error, TimeoutError):
+                self._observer.notify(DefectFound(request_id, error))
+                return
             # It may have hung without an error, and only `watch_ledger` tells what is owed.
             self._gate.close(PauseReason.LEDGER, "the ledger did not take a result in time; check that it answers")
 

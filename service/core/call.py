@@ -62,12 +62,28 @@ class Accepted:
     task_id: str
 
 
+_NO_CONNECTION = frozenset(
+    {
+        NotSentReason.DNS,
+        NotSentReason.REFUSED,
+        NotSentReason.TLS,
+        NotSentReason.CONNECT_TIMEOUT,
+        NotSentReason.CONNECT,
+    }
+)
+
+
 @dataclass(frozen=True, slots=True)
 class NotSent:
     """No server that could accept the request has seen it. Safe to send again."""
 
     reason: NotSentReason
     answer: Answer
+
+    @property
+    def why(self) -> str | None:
+        """Why there was no connection, and what to check: our own words, which quote neither request nor answer."""
+        return self.answer.message if self.reason in _NO_CONNECTION and self.answer.http_status is None else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,6 +34,8 @@ _STATUS: Mapping[int, Meaning] = {
     401: Meaning.BLOCKED,
     402: Meaning.BLOCKED,
     403: Meaning.FORBIDDEN,
+    # RFC 9110 section 15.5.8: a proxy of ours wants a login, and passed nothing on.
+    407: Meaning.NOT_SENT,
     _REQUEST_TIMEOUT: Meaning.UNCERTAIN,
     425: Meaning.FOR_NOW,
     _TOO_MANY_REQUESTS: Meaning.THROTTLED,
@@ -99,12 +101,17 @@ def _verdict(status: int, said: AnswerBody) -> _Verdict:
     if said.named_task is not None:
         return _Verdict(Meaning.UNCERTAIN, first)
     by_status = _status_meaning(status, said)
-    return _known_code(status, said) or _known_type(by_status, said) or _Verdict(by_status, first)
+    return _known_code(status, by_status, said) or _known_type(by_status, said) or _Verdict(by_status, first)
 
 
-def _known_code(status: int, said: AnswerBody) -> _Verdict | None:
+def _known_code(status: int, by_status: Meaning, said: AnswerBody) -> _Verdict | None:
+    # A code that says "broken" does not say that nothing was accepted, where the status leaves that open.
     text = "\n".join(said.messages)
-    known = [_Verdict(meaning, code) for code in said.codes if (meaning := code_meaning(code, text))]
+    known = [
+        _Verdict(meaning, code)
+        for code in said.codes
+        if (meaning := code_meaning(code, text)) and not (meaning is Meaning.FOR_NOW and by_status is Meaning.UNCERTAIN)
+    ]
     doubtful = next((verdict for verdict in known if verdict.meaning is Meaning.UNCERTAIN), None)
     if doubtful:
         return doubtful

@@ -61,10 +61,8 @@ class EndpointHealth:
                 self._close(PauseReason.BLOCKED, f"the endpoint refuses the account ({said}); check key and balance")
                 self._open(PauseReason.ENDPOINT_DOWN)
             case NotSent(reason=reason) if self._not_sent >= self._down_after:
-                self._close(
-                    PauseReason.ENDPOINT_DOWN,
-                    f"{self._not_sent} calls in a row reached no server (the last one: {reason}); check the endpoint",
-                )
+                said = f"{self._not_sent} calls in a row reached no server (the last one: {reason})"
+                self._close(PauseReason.ENDPOINT_DOWN, f"{said}; {result.why or 'check the endpoint'}")
             case Uncertain(reason=reason) if self._uncertain >= self._doubt_after:
                 self._close(
                     PauseReason.ENDPOINT_DOWN,

@@ -21,8 +21,15 @@ class Meaning(Enum):
 _CODES: tuple[tuple[Meaning, tuple[str, ...]], ...] = (
     (
         Meaning.UNCERTAIN,
-        # The upstream had answered, the gateway could not read it.
-        ("read_response_body_failed", "unmarshal_response_body_failed", "invalid_response", "requesttimeout"),
+        # The upstream had answered, and the gateway could not read it or keep it; or it answered too late.
+        (
+            "read_response_body_failed",
+            "unmarshal_response_body_failed",
+            "invalid_response",
+            "insert_task_failed",
+            "requesttimeout",
+            "*.timeout",
+        ),
     ),
     (
         Meaning.BLOCKED,

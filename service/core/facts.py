@@ -162,6 +162,14 @@ class BrokerBlocked:
 
 
 @dataclass(frozen=True, slots=True)
+class QueueRefuses:
+    """A queue of our own keeps refusing what must be kept in it, or does so no more."""
+
+    queue: str
+    refuses: bool
+
+
+@dataclass(frozen=True, slots=True)
 class ConsumptionPaused:
     """Calls stop or may start again, as far as `reason` is concerned. `why` is one sentence, empty at the end."""
 
@@ -229,6 +237,7 @@ Fact = (
     | LinkDown
     | ConsumerActive
     | BrokerBlocked
+    | QueueRefuses
     | ConsumptionPaused
     | Probing
     | RecordMissing

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Coroutine
+from enum import Enum, auto
 
 from service.core.drain import Drain
 from service.core.facts import ConsumptionPaused, PauseReason
@@ -17,6 +18,13 @@ class GateClosed(Exception):  # noqa: N818 - a signal, not an error
 
 class HeldTooLong(Exception):  # noqa: N818 - a signal, not an error
     """Raised where a request waited for a broker or ledger for longer than it may."""
+
+
+class Passage(Enum):
+    """Why a call was let through."""
+
+    FREE = auto()
+    PROBE = auto()
 
 
 class Gate:
@@ -88,14 +96,20 @@ class Gate:
         except TimeoutError:
             raise HeldTooLong from None
 
-    def admit(self) -> bool:
-        """Tell whether a call may start at this very moment; takes the place of the probe where that is why."""
+    def admit(self) -> Passage | None:
+        """Let a call through at this very moment, as the probe where that is why; None where none may pass."""
         if not self._closed:
-            return True
+            return Passage.FREE
         if self.wants_probe and self._probe_free:
             self._probe_free = False
-            return True
-        return False
+            return Passage.PROBE
+        return None
+
+    def lets(self, passage: Passage) -> bool:
+        """Tell whether a call that was let through may still start: something may have changed while it got ready."""
+        if self._drain.begun:
+            return False
+        return not self._closed or (passage is Passage.PROBE and self.wants_probe)
 
     async def pause(self, seconds: float) -> None:
         """Wait `seconds` between two attempts.

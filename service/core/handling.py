@@ -68,7 +68,7 @@ class Handler:
 
     async def handle(self, delivery: Delivery, identity: Identity) -> Handled:
         """Bring one request to its outcome. Raises nothing but cancellation: a defect is an outcome too."""
-        called = False
+        called, earlier = False, history_of(delivery, self._clock.now()).attempts
         warnings = (NO_MESSAGE_ID,) if identity.made_up else ()
         try:
             reading = self._reader.read(delivery)
@@ -84,7 +84,7 @@ class Handler:
                     return Handled(await self._place(call, deadline, history), warnings)
         except Exception as error:  # noqa: BLE001 - the last boundary before a message would be lost
             self._observer.notify(DefectFound(identity.request_id, error))
-            return Handled(Defect(called=called), warnings)
+            return Handled(Defect(called=called, earlier=earlier), warnings)
 
     async def _known(self, delivery: Delivery, identity: Identity) -> Outcome | None:
         """Tell what became of an earlier copy of a message that is no valid request: it may have been one before.
@@ -116,8 +116,8 @@ class Handler:
                 return self._failed(result, deadline, past)
             case AlreadyKnown(known=known):
                 return _outcome_of(known)
-            case RunningElsewhere(seconds=seconds):
-                return Postponed(wait_on(self._policy.tiers, seconds), history)
+            case RunningElsewhere(seconds=seconds, attempts=attempts, doubt=doubt):
+                return Postponed(wait_on(self._policy.tiers, seconds), _after(history, attempts, doubt=doubt))
             case GivenBack(attempts=attempts):
                 return Interrupted(history.attempts + attempts)
             case Withheld(attempts=attempts, doubt=doubt, last=last):

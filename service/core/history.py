@@ -15,8 +15,9 @@ DOUBT = "x-doubt"
 REPLAY = "x-replay"
 REPLAYED_AT = "x-replayed-at"
 MADE_UP_ID = "x-made-up-id"
+MOVE = "x-move"
 
-HEADERS = (ATTEMPTS, POSTPONED, FIRST_SEEN, NOT_BEFORE, DOUBT, REPLAY, REPLAYED_AT, MADE_UP_ID)
+HEADERS = (ATTEMPTS, POSTPONED, FIRST_SEEN, NOT_BEFORE, DOUBT, REPLAY, REPLAYED_AT, MADE_UP_ID, MOVE)
 """Written by the worker and its commands. What a producer writes there is read with the same care as any input."""
 
 _LARGEST = 1_000_000

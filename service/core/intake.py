@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
 
 from service.core.delivery import Delivery
@@ -13,7 +13,7 @@ from service.core.identity import identify
 from service.core.memory import Answered, Memory
 from service.core.outcome import Handled, Interrupted, Outcome
 from service.core.ports import Clock, Incoming, Observer
-from service.core.settlement import settle
+from service.core.settlement import MoveThenAck, settle
 from service.core.settling import Copy, Settler
 
 
@@ -43,6 +43,11 @@ class _Job:
         self.seen.append(copy.incoming.delivery)
 
     @property
+    def moves(self) -> bool:
+        """Whether its messages are published anew, to a wait queue or to the end of their own."""
+        return self.answered is not None and isinstance(self.answered.settlement, MoveThenAck)
+
+    @property
     def outcome(self) -> Outcome | None:
         """What the request came to, as far as that is known."""
         return None if self.answered is None else self.answered.handled.outcome
@@ -51,7 +56,8 @@ class _Job:
 class Intake:
     """Takes deliveries in and sees each of them settled.
 
-    A copy of a request that is still running joins it: one call, and every copy is acked after the result. A message
+    A copy of a request that is still running joins it: one call, and every copy is acked after the result. One that
+    comes in while the request's message is being moved begins anew after that. A message
     that was settled here before, and whose ack was lost, is settled in the same way again.
     """
 
@@ -84,9 +90,9 @@ class Intake:
         """Take a delivery in. Returns at once; the work is done in a task of its own."""
         self._take_in(incoming)
 
-    async def try_one(self, incoming: Incoming) -> None:
-        """Take a delivery in and wait until it is known what its request came to."""
-        await self._take_in(incoming).known.wait()
+    def try_one(self, incoming: Incoming) -> Awaitable[object]:
+        """Take a delivery in at once, and give something to wait on until it is known what its request came to."""
+        return self._take_in(incoming).known.wait()
 
     def _take_in(self, incoming: Incoming) -> _Job:
         delivery = incoming.delivery
@@ -98,13 +104,14 @@ class Intake:
     def _begin_or_join(self, copy: Copy) -> _Job:
         request_id, delivery = copy.identity.request_id, copy.incoming.delivery
         if (job := self._jobs.get(request_id)) is not None:
-            if copy.replay in (None, job.first.replay):
+            if not job.moves and copy.replay in (None, job.first.replay):
                 job.join(copy)
                 self._observer.notify(Joined(request_id, delivery.redelivered))
             else:
-                # What a forced replay allows, the call that is running does not know of.
+                # What a forced replay allows, the call that is running does not know of. And what comes in during a
+                # move may be the message that was moved: acked together with the one that it was, it would be lost.
                 self._held.append(copy)
-                _ = self._spawn(self._begin_after(job, copy), f"replay of {request_id}")
+                _ = self._spawn(self._begin_after(job, copy), f"{request_id} once more")
             return job
         now = self._clock.monotonic()
         job = _Job(copy, now, self._memory.recall(delivery, now))

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 
 from service.core.delivery import Delivery
-from service.core.history import history_headers
 from service.core.outcome import Handled
 from service.core.settlement import HandBack, MoveThenAck, Settlement
 
@@ -53,17 +52,19 @@ class Memory:
 
         Soon after, it is the broker's copy, and whoever was told is not told again. Later it may be another message
         that looks the same: a reply, and its copy for the operator, are told in full again, because silence could leave
-        somebody without an answer. A move is never repeated: the moved one lives.
+        somebody without an answer. A move is not told at all then: what moved has ended, or the ledger knows of it.
         """
         if not delivery.redelivered or (kept := self._kept.get(_mark(delivery))) is None:
             return None
-        if isinstance(kept.answered.settlement, MoveThenAck) or now - kept.at <= _BROKERS_COPY_WITHIN:
+        if now - kept.at <= _BROKERS_COPY_WITHIN:
             return kept.answered
+        if isinstance(kept.answered.settlement, MoveThenAck):
+            return None
         return Answered(kept.answered.handled, kept.answered.settlement)
 
     def keep(self, delivery: Delivery, answered: Answered, now: float) -> None:
-        """Remember a message that was settled, unless it may come again unsettled; the oldest one is forgotten."""
-        if isinstance(answered.settlement, HandBack) or _moves_unchanged(delivery, answered.settlement):
+        """Remember a message that was settled, unless it was handed back; the oldest one is forgotten."""
+        if isinstance(answered.settlement, HandBack):
             return
         mark = _mark(delivery)
         self._kept[mark] = _Kept(answered, now)
@@ -72,18 +73,8 @@ class Memory:
             self._kept.popitem(last=False)
 
 
-def _moves_unchanged(delivery: Delivery, settlement: Settlement) -> bool:
-    """Tell whether a message went to the end of its queue as it was.
-
-    The one that lives cannot be told from the one that moved: recalled, it would be acked and lost.
-    """
-    if not isinstance(settlement, MoveThenAck) or settlement.tier is not None:
-        return False
-    return history_headers(settlement.history).items() <= delivery.headers.items()
-
-
 def _mark(delivery: Delivery) -> bytes:
-    """Tell messages apart by all that their publisher wrote."""
+    """Tell messages apart by all that was written into them: by their publisher, and by a move (`x-move`)."""
     written = (
         delivery.message_id,
         delivery.correlation_id,
@@ -91,6 +82,8 @@ def _mark(delivery: Delivery) -> bytes:
         delivery.timestamp,
         delivery.expiration,
         sorted(delivery.headers.items(), key=repr),
-        delivery.body,
     )
-    return blake2b(repr(written).encode("utf-8", "surrogatepass"), digest_size=16).digest()
+    mark = blake2b(repr(written).encode("utf-8", "surrogatepass"), digest_size=16)
+    # As it is: a body may be far larger than what is worth reading.
+    mark.update(delivery.body)
+    return mark.digest()

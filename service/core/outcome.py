@@ -95,9 +95,13 @@ class InDoubt:
 
 @dataclass(frozen=True, slots=True)
 class Defect:
-    """The worker itself failed. `called` is false only where provably no call was made."""
+    """The worker itself failed. `called` is false only where provably no call was made.
+
+    `earlier` calls were made for earlier deliveries.
+    """
 
     called: bool
+    earlier: int = 0
 
 
 @dataclass(frozen=True, slots=True)

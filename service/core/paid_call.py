@@ -72,7 +72,7 @@ class PaidCall:
             HeldTooLong: broker or ledger stayed away.
         """
         for _ in range(_CLAIMS):
-            async with self.admission.slot():
+            async with self.admission.slot() as may_start:
                 try:
                     claim = await self._claim(call, attempt, deadline)
                 except LedgerUnavailable:
@@ -80,6 +80,10 @@ class PaidCall:
                     continue
                 if not isinstance(claim, Claimed):
                     return claim
+                if not may_start():
+                    # The gate closed, or the drain began, while the claim was written.
+                    await self.books.note(call.request_id, None)
+                    continue
                 result = await self._submit(call, attempt)
             await self.books.note(call.request_id, self._known(call, result, attempt))
             return Ended(result, claim.doubt)
@@ -113,7 +117,11 @@ class PaidCall:
         if self._time_left(deadline) <= 0 or (self.clock.now() - asked).total_seconds() > self.patience:
             # We were held up: the deadline is over, or others take our claim for a call that was cut.
             await self.books.note(call.request_id, None)
-            return TooLate() if self._time_left(deadline) <= 0 else Running(0.0, here=True)
+            if self._time_left(deadline) > 0:
+                return Running(0.0, here=True)
+            # A claim over a doubt leaves the doubt behind, and "too late" would claim that nothing was paid for.
+            found = await self.look_up(call.request_id) if claim.doubt else None
+            return self._kept(call, found) or TooLate()
         return claim
 
     def _kept(self, call: Call, found: FoundT) -> FoundT:

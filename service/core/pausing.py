@@ -19,8 +19,9 @@ class ProbePolicy:
 
 
 class Pausing:
-    """Consumption follows the gate. `try_one` works on one message until its outcome is known.
+    """Consumption follows the gate.
 
+    `try_one` takes one message in, at once, and gives something to wait on until its outcome is known.
     `calls` counts the calls that began: a message that led to none tells nothing of the pause.
     """
 
@@ -28,7 +29,7 @@ class Pausing:
         self,
         gate: Gate,
         consumption: Consumption,
-        try_one: Callable[[Incoming], Awaitable[None]],
+        try_one: Callable[[Incoming], Awaitable[object]],
         calls: Callable[[], int],
         policy: ProbePolicy,
         observer: Observer,
@@ -88,6 +89,7 @@ class Pausing:
         self._observer.notify(Probing(incoming.delivery.message_id or "", min(self._policy.cap, wait * 2)))
         calls_before = self._calls()
         self._gate.begin_probe()
+        # Taken in at once: a task that is cancelled before its first step would leave it unsettled for ever.
         tried = asyncio.ensure_future(self._try_one(incoming))
         try:
             # Its call may have opened the gate long before its outcome is known.

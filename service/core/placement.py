@@ -57,9 +57,14 @@ class AlreadyKnown:
 
 @dataclass(frozen=True, slots=True)
 class RunningElsewhere:
-    """A call for this request may be under way elsewhere, for `seconds` more: no call was made here."""
+    """A call for this request may be under way elsewhere, for `seconds` more: no further call was started here.
+
+    Of the `attempts` calls made here before, one may have been accepted where there is a `doubt`.
+    """
 
     seconds: float
+    attempts: int = 0
+    doubt: bool = False
 
 
 Placed = Finished | DeadlinePassed | GivenBack | Withheld | AlreadyKnown | RunningElsewhere

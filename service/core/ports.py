@@ -1,5 +1,6 @@
 """What the core needs from the world. Each adapter keeps one of these and lets no foreign exception out."""
 
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from typing import Protocol
@@ -91,8 +92,8 @@ class Caller(Protocol):
 class Admission(Protocol):
     """Decides when a call may start."""
 
-    def slot(self) -> AbstractAsyncContextManager[None]:
-        """Hold one place among the calls in flight.
+    def slot(self) -> AbstractAsyncContextManager[Callable[[], bool]]:
+        """Hold one place among the calls in flight. What it gives tells whether the call may still start.
 
         Raises:
             Draining: the worker stops, no further call starts.

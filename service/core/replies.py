@@ -6,7 +6,16 @@ from datetime import datetime
 
 from service.core.deadline import DEADLINE_HEADER, deadline_of
 from service.core.delivery import Delivery, Identity
-from service.core.history import ATTEMPTS, FIRST_SEEN, MADE_UP_ID, History, history_headers, history_of, without_history
+from service.core.history import (
+    ATTEMPTS,
+    FIRST_SEEN,
+    MADE_UP_ID,
+    MOVE,
+    History,
+    history_headers,
+    history_of,
+    without_history,
+)
 from service.core.instant import rfc3339
 from service.core.outcome import Outcome, Submitted
 from service.core.outgoing import Outgoing, Route
@@ -52,13 +61,16 @@ def moved_message(
     history: History,
     topology: Topology,
     now: datetime,
+    move: str,
 ) -> Outgoing:
     """Publish a request anew as it was, to the wait queue of `tier` or to its own queue, with its history.
+
+    `move` names this move alone: by it the message that lives can be told from the one that it was.
 
     The producer's expiration becomes a deadline in a header: the broker would take the message out of a wait queue by
     it, or let it expire in its own queue without a reply.
     """
-    headers = _carried(delivery.headers) | dict(history_headers(history))
+    headers = _carried(delivery.headers) | dict(history_headers(history)) | {MOVE: move}
     if identity.made_up:
         headers[MADE_UP_ID] = True
     deadline = deadline_of(delivery)

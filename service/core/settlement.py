@@ -114,8 +114,8 @@ def _attempts_of(failure: Failure) -> int:
     match failure:
         case Malformed() | Invalid():
             return 0
-        case Defect(called=called):
-            return int(called)
+        case Defect(called=called, earlier=earlier):
+            return earlier + int(called)
         case _:
             return failure.attempts
 

@@ -1,6 +1,7 @@
 """Carries a settlement out: reply confirmed, dead copy confirmed, then the message is acked."""
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from service.core.delivery import Identity
@@ -39,10 +40,11 @@ class Copy:
 class Settler:
     """Settles every copy of a request. The order is the guarantee: no ack before the next home is confirmed."""
 
-    def __init__(self, publisher: Publisher, topology: Topology, clock: Clock) -> None:
+    def __init__(self, publisher: Publisher, topology: Topology, clock: Clock, new_id: Callable[[], str]) -> None:
         self._publisher = publisher
         self._topology = topology
         self._clock = clock
+        self._new_id = new_id
 
     async def settle(self, answered: Answered, copies: deque[Copy]) -> bool:
         """Settle all `copies`, also those that are appended meanwhile; note in `answered` who was told.
@@ -118,9 +120,8 @@ class Settler:
         """
 
         def moved(home: RetryTier | None) -> Outgoing:
-            return moved_message(
-                copy.incoming.delivery, copy.identity, home, history, self._topology, self._clock.now()
-            )
+            now, move = self._clock.now(), self._new_id()
+            return moved_message(copy.incoming.delivery, copy.identity, home, history, self._topology, now, move)
 
         for home in dict.fromkeys((tier, None)):
             if await self._publisher.try_keep(moved(home)):

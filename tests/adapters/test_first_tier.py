@@ -64,11 +64,11 @@ class ClockedAdmission:
         self.signals: deque[Exception] = deque()
 
     @asynccontextmanager
-    async def slot(self) -> AsyncIterator[None]:
+    async def slot(self) -> AsyncIterator[Callable[[], bool]]:
         self.at_the_door()
         self.held += 1
         try:
-            yield
+            yield lambda: True
         finally:
             self.held -= 1
 

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from service.core.bookkeeping import Bookkeeping
 from service.core.call import Answer
 from service.core.drain import Drain
-from service.core.facts import ConsumptionPaused, PauseReason, RecordMissing
+from service.core.facts import ConsumptionPaused, DefectFound, PauseReason, RecordMissing
 from service.core.gate import Gate
 from service.core.ledger import Claimed, DoubtRecord, LedgerUnavailable, Permit, Running, SubmittedRecord
 from service.core.ledger_watch import watch_ledger
@@ -304,3 +304,22 @@ def test_no_claim_is_undone_and_everything_is_on_record_in_the_end_whatever_the_
         await asyncio.gather(watching, return_exceptions=True)
 
     in_virtual_time(scenario)
+
+
+async def test_a_defect_of_the_ledger_costs_no_result_and_leaves_the_record_owed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def defective(*_: object) -> None:
+        raise RuntimeError
+
+    scene = Scene()
+    await scene.books.claim("r", 1, PERMIT)
+    with monkeypatch.context() as broken:
+        broken.setattr(scene.ledger, "record", defective)
+
+        await scene.books.note("r", SUBMITTED)
+
+    assert [fact.task_id for fact in scene.observer.of(RecordMissing)] == [SUBMITTED.task_id]
+    assert len(scene.observer.of(DefectFound)) == 1
+    await scene.books.settle_debts()
+    assert await scene.ledger.find("r") == SUBMITTED

@@ -2,12 +2,13 @@ import pytest
 
 from service.core.broker_pauses import BrokerPauses
 from service.core.drain import Drain
-from service.core.facts import BrokerBlocked, Fact, LinkDown, LinkRole, LinkUp, LoopLag, PauseReason
+from service.core.facts import BrokerBlocked, Fact, LinkDown, LinkRole, LinkUp, LoopLag, PauseReason, QueueRefuses
 from service.core.gate import Gate
 from tests.support.fakes import RecordingObserver
 
 DOWN = LinkDown(LinkRole.PUBLISH, "reset", 1.0)
 UP = LinkUp(LinkRole.PUBLISH, first=False)
+FULL, ROOM = QueueRefuses("dead", refuses=True), QueueRefuses("dead", refuses=False)
 ALARM, ALL_CLEAR = BrokerBlocked(blocked=True), BrokerBlocked(blocked=False)
 
 
@@ -32,6 +33,11 @@ def _gate_after(*facts: Fact) -> Gate:
         ((DOWN, ALARM, UP, ALL_CLEAR), False),
         ((LinkDown(LinkRole.CONSUME, "reset", 1.0),), False),
         ((DOWN, LinkUp(LinkRole.CONSUME, first=False)), True),
+        ((FULL,), True),
+        ((FULL, ROOM), False),
+        ((FULL, QueueRefuses("other", refuses=True), ROOM), True),
+        ((FULL, DOWN, UP), True),
+        ((DOWN, FULL, ROOM), True),
     ],
 )
 def test_no_call_starts_while_results_cannot_be_published(facts: tuple[Fact, ...], *, closed: bool) -> None:

@@ -106,6 +106,14 @@ CODE_ROWS = [
     pytest.param(500, nested("do_request_failed"), FOR_NOW, id="500 do_request_failed"),
     pytest.param(500, flat("InternalError.Algo"), FOR_NOW, id="500 InternalError*"),
     pytest.param(500, flat("SystemError"), FOR_NOW, id="500 SystemError"),
+    pytest.param(500, nested("insert_task_failed"), UNCERTAIN, id="a gateway that could not keep the task"),
+    pytest.param(500, flat("InternalError.Timeout"), UNCERTAIN, id="an upstream that answered too late"),
+    *[
+        pytest.param(status, flat(code), UNCERTAIN, id=f"{code} does not make a {status} safe")
+        for status in (502, 504, 522)
+        for code in ("InternalError.Algo", "do_request_failed", "SystemError")
+    ],
+    pytest.param(504, flat("Throttling"), FOR_NOW, id="a refusal behind a 504"),
     pytest.param(500, nested("unheard_of"), FOR_NOW, id="500 with a JSON error object"),
     pytest.param(500, nested("", "oops"), FOR_NOW, id="500 with an error object without code"),
     pytest.param(500, {"detail": "Internal Server Error"}, UNCERTAIN, id="500 with some other JSON"),

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from service.core.drain import Drain, Draining
 from service.core.facts import ConsumptionPaused, PauseReason
-from service.core.gate import PROBED, Gate, GateClosed, HeldTooLong
+from service.core.gate import PROBED, Gate, GateClosed, HeldTooLong, Passage
 from tests.support.fakes import RecordingObserver
 from tests.support.virtual_time import in_virtual_time, loop_time
 
@@ -152,7 +152,7 @@ async def test_half_open_lets_exactly_one_call_through() -> None:
     await scene.gate.passable()
     await scene.gate.passable()
 
-    assert [scene.gate.admit(), scene.gate.admit()] == [True, False]
+    assert [scene.gate.admit(), scene.gate.admit()] == [Passage.PROBE, None]
     with pytest.raises(GateClosed):
         await scene.gate.passable()
 
@@ -263,7 +263,7 @@ def test_every_probe_is_one_call_at_most_whatever_happens(steps: list[tuple[str,
                 await scene.gate.passable()
             except (GateClosed, HeldTooLong):
                 return
-            calls += scene.gate.admit()
+            calls += scene.gate.admit() is not None
 
         tasks = []
         for step, rounds in steps:

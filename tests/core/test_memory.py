@@ -100,37 +100,25 @@ def test_each_recall_is_told_anew(outcome: Outcome) -> None:
 
 
 @pytest.mark.parametrize("outcome", MOVES, ids=lambda outcome: type(outcome).__name__)
-def test_a_move_is_not_told_anew_because_the_moved_one_lives(outcome: Outcome) -> None:
-    recalled = remembering(outcome).recall(AGAIN, LATER)
+def test_a_copy_of_a_message_that_moved_is_acked_for_the_one_that_lives(outcome: Outcome) -> None:
+    assert remembering(outcome).recall(AGAIN, 300.0) == answered(outcome)
 
-    assert recalled == answered(outcome)
+
+@pytest.mark.parametrize("outcome", MOVES, ids=lambda outcome: type(outcome).__name__)
+def test_a_message_that_moved_long_ago_is_worked_on_because_the_moved_one_may_have_ended(outcome: Outcome) -> None:
+    assert remembering(outcome).recall(AGAIN, LATER) is None
 
 
 def test_a_message_that_was_handed_back_is_not_remembered() -> None:
     assert remembering(Interrupted(1)).recall(AGAIN, LATER) is None
 
 
-def test_a_message_that_went_to_the_end_of_its_queue_as_it_was_is_not_remembered_or_the_living_one_would_be_lost() -> (
-    None
-):
-    moved_before = replace(MESSAGE, headers={**MESSAGE.headers, **history_headers(HISTORY)})
+@pytest.mark.parametrize("outcome", MOVES, ids=lambda outcome: type(outcome).__name__)
+def test_the_message_that_lives_after_a_move_is_another_one_although_only_the_move_tells(outcome: Outcome) -> None:
+    moved_before = replace(MESSAGE, headers={**MESSAGE.headers, **history_headers(HISTORY), "x-move": "1"})
+    living = replace(moved_before, redelivered=True, headers={**moved_before.headers, "x-move": "2"})
 
-    memory = remembering(Withdrawn(HISTORY), moved_before)
-
-    assert memory.recall(replace(moved_before, redelivered=True), LATER) is None
-
-
-@pytest.mark.parametrize(
-    "outcome",
-    [Withdrawn(replace(HISTORY, attempts=2)), Withdrawn(replace(HISTORY, doubt=True)), Postponed(TIER, HISTORY)],
-    ids=["another call was made", "a doubt came up", "to a wait queue"],
-)
-def test_a_message_that_moves_a_second_time_is_remembered_where_the_moved_one_looks_different(outcome: Outcome) -> None:
-    moved_before = replace(MESSAGE, headers={**MESSAGE.headers, **history_headers(HISTORY)})
-
-    memory = remembering(outcome, moved_before)
-
-    assert memory.recall(replace(moved_before, redelivered=True), LATER) == answered(outcome)
+    assert remembering(outcome, moved_before).recall(living, 1.0) is None
 
 
 def test_a_message_that_was_never_given_out_before_is_not_recalled() -> None:

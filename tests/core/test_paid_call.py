@@ -1,5 +1,5 @@
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
@@ -442,12 +442,20 @@ async def test_a_replay_that_bought_nothing_leaves_the_doubt_on_record_and_may_b
     assert await scene.make(replay) == made(ACCEPTED, doubt=True)
 
 
-async def slow_claim(scene: Scene, *, seconds: float, seconds_left: float | None = None) -> Made:
+async def slow_claim(
+    scene: Scene,
+    call: Call = CALL,
+    *,
+    seconds: float = 0.0,
+    seconds_left: float | None = None,
+    meanwhile: Callable[[], None] = lambda: None,
+) -> Made:
     """Make a call whose claim takes that long."""
     scene.ledger.suffer(LedgerFault.HANGS, "claim")
-    making = asyncio.ensure_future(scene.make(seconds_left=seconds_left))
+    making = asyncio.ensure_future(scene.make(call, seconds_left=seconds_left))
     await scene.ledger.until(lambda: scene.ledger.begun == ["claim r"])
     scene.clock.advance(seconds)
+    meanwhile()
     scene.ledger.mend()
     return await making
 
@@ -571,3 +579,56 @@ async def test_only_a_call_that_left_is_counted() -> None:
     assert scene.paid_call.health.calls == 0
     await scene.make()
     assert scene.paid_call.health.calls == 1
+
+
+@pytest.mark.parametrize("resend", [True, False], ids=["resend", "a forced replay"])
+async def test_a_claim_over_a_doubt_that_was_given_up_for_the_deadline_ends_as_the_doubt_and_not_as_too_late(
+    *, resend: bool
+) -> None:
+    scene = Scene(ACCEPTED, resend=resend)
+    await scene.ledger.record("r", DOUBT)
+    scene.ledger.begun.clear()
+    call = CALL if resend else replace(CALL, replay="copy-1")
+
+    assert await slow_claim(scene, call, seconds=5.0, seconds_left=5.0) == DOUBT
+
+    assert not scene.endpoint.calls
+
+
+async def test_no_call_starts_when_the_gate_closed_while_its_claim_was_written() -> None:
+    scene = Scene(ACCEPTED)
+
+    with pytest.raises(GateClosed):
+        await slow_claim(scene, meanwhile=lambda: scene.gate.close(PauseReason.BLOCKED, "why"))
+
+    assert not scene.endpoint.calls
+    assert scene.ledger.done == ["claim r", "release r"]
+
+
+async def test_nor_when_the_drain_began_meanwhile() -> None:
+    scene = Scene(ACCEPTED)
+
+    with pytest.raises(Draining):
+        await slow_claim(scene, meanwhile=scene.drain.begin)
+
+    assert not scene.endpoint.calls
+    assert scene.ledger.done == ["claim r", "release r"]
+
+
+async def test_a_probe_may_start_while_the_gate_is_closed_for_what_it_tries() -> None:
+    scene = Scene(ACCEPTED)
+    scene.gate.close(PauseReason.BLOCKED, "why")
+    scene.gate.begin_probe()
+
+    assert await slow_claim(scene) == made(ACCEPTED)
+
+
+async def test_but_not_when_the_ledger_or_the_broker_went_away_as_well() -> None:
+    scene = Scene(ACCEPTED)
+    scene.gate.close(PauseReason.BLOCKED, "why")
+    scene.gate.begin_probe()
+
+    with pytest.raises(GateClosed):
+        await slow_claim(scene, meanwhile=lambda: scene.gate.close(PauseReason.BROKER, "why"))
+
+    assert not scene.endpoint.calls

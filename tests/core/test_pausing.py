@@ -33,12 +33,17 @@ class Scene:
         self.pausing = Pausing(self.gate, self.consumption, self._try_one, lambda: self.calls, POLICY, self.observer)
         self.calls = 0
         self.probed: list[float] = []
+        self.taken_in: list[Incoming] = []
         self.result: Callable[[], None] = lambda: None
 
     def _resumed(self) -> None:
         assert not self.gate.closed
 
-    async def _try_one(self, _incoming: Incoming) -> None:
+    def _try_one(self, incoming: Incoming) -> Awaitable[None]:
+        self.taken_in.append(incoming)
+        return self._call()
+
+    async def _call(self) -> None:
         try:
             await self.gate.passable()
         except GateClosed:
@@ -374,3 +379,15 @@ def test_a_pause_that_a_call_can_end_is_ended_by_one(closings: list[PauseReason]
     scene = Scene(messages=3, rounds=rounds)
     scene.result = scene.open_for_calls
     scene.run(scenario)
+
+
+def test_a_message_that_was_fetched_as_the_gate_opened_is_taken_in_all_the_same() -> None:
+    async def scenario(scene: Scene) -> None:
+        scene.close(PauseReason.BLOCKED)
+        await _until(POLICY.first)
+        assert (scene.taken_in, scene.consumption.fetches) == ([], 1)
+        scene.open_for_calls()
+        await _rounds(60)
+        assert len(scene.taken_in) == 1
+
+    Scene(messages=1, rounds=40).run(scenario)

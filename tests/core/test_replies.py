@@ -188,7 +188,7 @@ def test_a_request_that_moves_stays_as_it_was_but_for_its_history(tier: RetryTie
         delivery_count=7,
     )
 
-    assert moved_message(delivery, IDENTITY, tier, HISTORY, TOPOLOGY, NOW) == Outgoing(
+    assert moved_message(delivery, IDENTITY, tier, HISTORY, TOPOLOGY, NOW, "m-1") == Outgoing(
         route=Route("", queue),
         body=b"\xff not text",
         content_type="application/json",
@@ -202,6 +202,7 @@ def test_a_request_that_moves_stays_as_it_was_but_for_its_history(tier: RetryTie
             "x-attempts": 4,
             "x-postponed": 1,
             "x-first-seen": "2026-01-01T00:00:00Z",
+            "x-move": "m-1",
         },
         message_id="r-1",
         reply_to="answers",
@@ -211,13 +212,16 @@ def test_a_request_that_moves_stays_as_it_was_but_for_its_history(tier: RetryTie
 
 
 def test_what_others_wrote_on_the_way_does_not_lead_a_moved_request_astray() -> None:
-    moved = moved_message(Delivery(b"", headers={**ON_THE_WAY, "mine": 1}), IDENTITY, TIER, HISTORY, TOPOLOGY, NOW)
+    moved = moved_message(
+        Delivery(b"", headers={**ON_THE_WAY, "mine": 1}), IDENTITY, TIER, HISTORY, TOPOLOGY, NOW, "m-1"
+    )
 
     assert moved.headers == {
         "mine": 1,
         "x-attempts": 4,
         "x-postponed": 1,
         "x-first-seen": "2026-01-01T00:00:00Z",
+        "x-move": "m-1",
     }
 
 
@@ -231,7 +235,7 @@ def test_nor_a_dead_copy() -> None:
 def test_an_expiration_travels_as_a_deadline_because_the_broker_would_act_on_it() -> None:
     delivery = Delivery(b"", timestamp=NOW, expiration=timedelta(seconds=90.5))
 
-    moved = moved_message(delivery, IDENTITY, TIER, HISTORY, TOPOLOGY, NOW + timedelta(hours=1))
+    moved = moved_message(delivery, IDENTITY, TIER, HISTORY, TOPOLOGY, NOW + timedelta(hours=1), "m-1")
 
     assert moved.headers is not None
     assert moved.headers["x-deadline"] == "2026-01-01T00:01:30.500000+00:00"
@@ -240,14 +244,16 @@ def test_an_expiration_travels_as_a_deadline_because_the_broker_would_act_on_it(
 
 @pytest.mark.parametrize("deadline", ["2026-01-01T00:01:30+00:00", "tomorrow"])
 def test_a_deadline_in_the_header_travels_on_also_one_that_cannot_be_read(deadline: str) -> None:
-    moved = moved_message(Delivery(b"", headers={"x-deadline": deadline}), IDENTITY, TIER, HISTORY, TOPOLOGY, NOW)
+    moved = moved_message(
+        Delivery(b"", headers={"x-deadline": deadline}), IDENTITY, TIER, HISTORY, TOPOLOGY, NOW, "m-1"
+    )
 
     assert moved.headers is not None
     assert moved.headers["x-deadline"] == deadline
 
 
 def test_a_message_without_an_id_moves_under_the_one_that_was_made_up_and_says_so() -> None:
-    moved = moved_message(Delivery(b""), Identity("new", "new", made_up=True), TIER, HISTORY, TOPOLOGY, NOW)
+    moved = moved_message(Delivery(b""), Identity("new", "new", made_up=True), TIER, HISTORY, TOPOLOGY, NOW, "m-1")
 
     assert moved.headers is not None
     assert (moved.message_id, moved.headers["x-made-up-id"]) == ("new", True)
@@ -288,7 +294,7 @@ def test_a_copy_after_a_defect_names_the_task_that_was_paid_for_and_no_forged_on
 
 
 def test_an_expiration_without_a_timestamp_counts_from_now_on() -> None:
-    moved = moved_message(Delivery(b"", expiration=timedelta(minutes=5)), IDENTITY, TIER, HISTORY, TOPOLOGY, NOW)
+    moved = moved_message(Delivery(b"", expiration=timedelta(minutes=5)), IDENTITY, TIER, HISTORY, TOPOLOGY, NOW, "m-1")
 
     assert moved.headers is not None
     assert deadline_of(Delivery(b"", headers=moved.headers)) == NOW + timedelta(minutes=5)
@@ -299,7 +305,7 @@ def test_an_expiration_without_a_timestamp_counts_from_now_on() -> None:
 def test_a_deadline_in_the_header_outweighs_an_expiration_without_a_timestamp(deadline: str) -> None:
     delivery = Delivery(b"", expiration=timedelta(minutes=5), headers={"x-deadline": deadline})
 
-    moved = moved_message(delivery, IDENTITY, TIER, HISTORY, TOPOLOGY, NOW)
+    moved = moved_message(delivery, IDENTITY, TIER, HISTORY, TOPOLOGY, NOW, "m-1")
 
     assert moved.headers is not None
     assert moved.headers["x-deadline"] == deadline

@@ -2,6 +2,7 @@ import asyncio
 import json
 from collections import deque
 from datetime import timedelta
+from itertools import count
 
 import pytest
 
@@ -32,8 +33,9 @@ class Scene:
 
     def __init__(self) -> None:
         self.clock = FakeClock()
+        self.moves = count(1)
         self.publisher = FakePublisher()
-        self.settler = Settler(self.publisher, TOPOLOGY, self.clock)
+        self.settler = Settler(self.publisher, TOPOLOGY, self.clock, lambda: f"move-{next(self.moves)}")
         self.copies: deque[Copy] = deque()
 
     def copy(
@@ -214,7 +216,12 @@ async def test_a_message_that_moves_is_confirmed_at_its_next_home_before_it_is_a
 
     (moved,) = scene.publisher.confirmed
     assert (moved.route, moved.body, moved.message_id, moved.reply_to) == (route, b"{}", "r", "answers")
-    assert moved.headers == {"x-attempts": 4, "x-postponed": 1, "x-first-seen": "2026-01-01T00:00:00Z"}
+    assert moved.headers == {
+        "x-attempts": 4,
+        "x-postponed": 1,
+        "x-first-seen": "2026-01-01T00:00:00Z",
+        "x-move": "move-1",
+    }
     assert incoming.verdict is Verdict.ACKED
 
 
@@ -321,6 +328,6 @@ async def test_a_message_that_was_given_out_often_is_published_anew_before_the_b
     await settling
 
     (moved,) = scene.publisher.at(REQUESTS)
-    assert moved.headers == {"x-attempts": 2, "x-first-seen": "2025-12-31T00:00:00Z"}
+    assert moved.headers == {"x-attempts": 2, "x-first-seen": "2025-12-31T00:00:00Z", "x-move": "move-1"}
     assert moved.message_id == "r"
     assert often.verdict is Verdict.ACKED

@@ -34,7 +34,7 @@ class IntakeScene:
         self.clock = FakeClock()
         self.observer = RecordingObserver()
         self.drain = Drain()
-        numbers = count(1)
+        numbers, moves = count(1), count(1)
         self.intake = Intake(
             Handler(
                 RequestReader(CATALOGUE, max_bytes=1000),
@@ -43,7 +43,7 @@ class IntakeScene:
                 self.clock,
                 self.observer,
             ),
-            Settler(self.publisher, TOPOLOGY, self.clock),
+            Settler(self.publisher, TOPOLOGY, self.clock, lambda: f"move-{next(moves)}"),
             self.drain,
             self.clock,
             self.observer,

@@ -1,7 +1,10 @@
 """Publishes with confirms and mandatory returns, through lost connections."""
 
 import asyncio
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import count
 from typing import Any
 
 from aio_pika import DeliveryMode, Message
@@ -13,7 +16,7 @@ from service.adapters.rabbitmq.direct_replies import PSEUDO_QUEUE, DirectReplies
 from service.adapters.rabbitmq.errors import LinkLost, link_errors
 from service.adapters.rabbitmq.headers import writable_headers
 from service.adapters.rabbitmq.link import Link, Session
-from service.core.facts import PublishAttempt, Published
+from service.core.facts import PublishAttempt, Published, QueueRefuses
 from service.core.outgoing import Outgoing, PublishVerdict, Route
 from service.core.ports import Clock, Observer
 from service.core.result import RESULT_TYPE
@@ -22,6 +25,7 @@ _APP_ID = "videogen-worker"
 _NACK_TRIES = 4
 _NACK_PAUSE = 0.5
 _TIMEOUT_TRIES = 3
+_STUCK_ROUNDS = 5
 _VERDICTS = {
     PublishAttempt.CONFIRMED: PublishVerdict.CONFIRMED,
     PublishAttempt.RETURNED: PublishVerdict.RETURNED,
@@ -53,6 +57,7 @@ class RabbitPublisher:
         self._observer = observer
         self._new_id = new_id
         self._last_answer = float("-inf")
+        self._refused: Counter[str] = Counter()
 
     async def publish(self, message: Outgoing) -> PublishVerdict:
         """Publish to a route that others own; see the port."""
@@ -65,20 +70,48 @@ class RabbitPublisher:
 
     async def keep(self, message: Outgoing) -> None:
         """Publish to a queue of our own; see the port."""
-        while not await self.try_keep(message):
-            pass
+        if (session := await self._refusing_session(message)) is None:
+            return
+        queue = message.route.routing_key
+        with self._told_of_refusal(queue):
+            for rounds in count(1):
+                if rounds % _STUCK_ROUNDS == 0:
+                    # RabbitMQ 3.10 goes on refusing a channel after the limit of the queue was raised.
+                    session.end(f"the queue {queue!r} keeps refusing messages")
+                if (session := await self._refusing_session(message)) is None:
+                    return
 
     async def try_keep(self, message: Outgoing) -> bool:
         """Publish to a queue of our own that may refuse; see the port."""
-        for _ in range(_NACK_TRIES):
+        return await self._refusing_session(message) is None
+
+    async def _refusing_session(self, message: Outgoing) -> Session | None:
+        """Publish to a queue of our own; None where it is confirmed, else the session on which it was refused."""
+        tries = 0
+        while True:
+            tries += 1
             attempt, session = await self._publish(message)
             if attempt is PublishAttempt.CONFIRMED:
-                return True
+                return None
             if attempt is PublishAttempt.RETURNED:
                 # The queue was deleted. A new session declares it again.
                 session.end(f"the queue {message.route.routing_key!r} is gone")
             await asyncio.sleep(_NACK_PAUSE)
-        return False
+            # What was not confirmed in time may have been taken all the same: a further try could make one more of it.
+            if attempt is PublishAttempt.TIMEOUT or tries == _NACK_TRIES:
+                return session
+
+    @contextmanager
+    def _told_of_refusal(self, queue: str) -> Iterator[None]:
+        self._refused[queue] += 1
+        self._observer.notify(QueueRefuses(queue, refuses=True))
+        try:
+            yield
+        finally:
+            self._refused[queue] -= 1
+            if not self._refused[queue]:
+                del self._refused[queue]
+                self._observer.notify(QueueRefuses(queue, refuses=False))
 
     async def _publish(self, message: Outgoing) -> tuple[PublishAttempt, Session]:
         """Publish over as many sessions as it takes; a timeout is final where the queue is sick and not the link."""
