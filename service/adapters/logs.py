@@ -4,7 +4,7 @@ from dataclasses import fields
 
 import structlog
 
-from service.core.call import Accepted, CallResult, result_class
+from service.core.call import Accepted, CallResult, NotSent, result_class
 from service.core.contract import VideoRequest
 from service.core.facts import (
     Advice,
@@ -24,6 +24,7 @@ from service.core.facts import (
     Probing,
     PublishAttempt,
     Published,
+    QueueRefuses,
     Received,
     RecordMissing,
     RetryPlanned,
@@ -63,6 +64,7 @@ class LogObserver:
 
     def __init__(self) -> None:
         self._log: structlog.stdlib.BoundLogger = structlog.stdlib.get_logger(ROOT)
+        self._no_connection: str | None = None
 
     def notify(self, fact: Fact) -> None:
         """Take notice."""
@@ -77,7 +79,7 @@ class LogObserver:
                 self._log.info("the endpoint's key was read anew")
             case Advice(text=text):
                 self._log.warning("advice", text=text)
-            case LinkUp() | LinkDown() | ConsumerActive() | BrokerBlocked() | Published():
+            case LinkUp() | LinkDown() | ConsumerActive() | BrokerBlocked() | QueueRefuses() | Published():
                 self._broker(fact)
             case DrainStarted(in_flight=in_flight):
                 self._log.info("drain started", in_flight=in_flight)
@@ -113,6 +115,7 @@ class LogObserver:
                     result=result_class(fact.result).value,
                     **_answer(fact.result),
                 )
+                self._reach(fact.result)
             case RetryPlanned():
                 self._log.info(
                     "retry planned",
@@ -126,6 +129,13 @@ class LogObserver:
             case RecordMissing(request_id=request_id, task_id=task_id):
                 self._log.error("the ledger did not take a result in time", request_id=request_id, task_id=task_id)
 
+    def _reach(self, result: CallResult) -> None:
+        # Once for each reason, and not for each of the many calls that may meet it.
+        why = result.why if isinstance(result, NotSent) else None
+        if why is not None and why != self._no_connection:
+            self._log.warning("no connection to the endpoint", why=why)
+        self._no_connection = why
+
     def _pause(self, fact: ConsumptionPaused | Probing) -> None:
         match fact:
             case ConsumptionPaused(reason=reason, paused=True, why=why):
@@ -137,7 +147,7 @@ class LogObserver:
                     "one message tries whether the pause is over", request_id=request_id, next_in=_rounded(next_in)
                 )
 
-    def _broker(self, fact: LinkUp | LinkDown | ConsumerActive | BrokerBlocked | Published) -> None:
+    def _broker(self, fact: LinkUp | LinkDown | ConsumerActive | BrokerBlocked | QueueRefuses | Published) -> None:
         match fact:
             case LinkUp(role=role, first=first):
                 self._log.info("broker connected" if first else "broker connected again", role=role.value)
@@ -151,6 +161,10 @@ class LogObserver:
                 self._log.warning("broker holds publishes back: it has a memory or disk alarm")
             case BrokerBlocked():
                 self._log.info("broker takes publishes again")
+            case QueueRefuses(queue=queue, refuses=True):
+                self._log.error("a queue refuses what must be kept in it: make room there", queue=queue)
+            case QueueRefuses(queue=queue):
+                self._log.info("a queue takes messages again", queue=queue)
             case Published(attempt=PublishAttempt.NACKED | PublishAttempt.TIMEOUT as attempt, seconds=seconds):
                 self._log.warning("a queue did not take a message", attempt=attempt.value, seconds=_rounded(seconds))
             case Published(attempt=attempt, seconds=seconds):

@@ -20,7 +20,7 @@ from prometheus_client import (
 from service.adapters.endpoint_metrics import EndpointMetrics
 from service.adapters.loop_lag import INTERVAL
 from service.adapters.metric_families import BUCKETS, counters, histograms
-from service.adapters.version import installed_version
+from service.adapters.version import built_revision, installed_version
 from service.core.facts import (
     Advice,
     BrokerBlocked,
@@ -40,6 +40,7 @@ from service.core.facts import (
     Probing,
     PublishAttempt,
     Published,
+    QueueRefuses,
     Received,
     RecordMissing,
     RetryPlanned,
@@ -77,7 +78,7 @@ class MetricsObserver:
                 self._broker.notify(fact)
             case LoopLag() | DrainStarted():
                 self._process.notify(fact)
-            case DefectFound() | RecordMissing() | Probing() | KeyChanged() | Advice():
+            case DefectFound() | RecordMissing() | Probing() | KeyChanged() | Advice() | QueueRefuses():
                 pass  # for the log alone: the request of the first is settled as `internal`
 
 
@@ -203,7 +204,8 @@ class _Process:
         tasks = Gauge("videogen_event_loop_tasks", "Tasks of the event loop.", registry=registry)
         tasks.set_function(_tasks)
         self._draining = Gauge("videogen_draining", "1: the worker takes no more messages.", registry=registry)
-        Info("videogen_build", "The running release.", registry=registry).info({"version": installed_version()})
+        release = {"version": installed_version(), "revision": built_revision()}
+        Info("videogen_build", "The running release.", registry=registry).info(release)
         ProcessCollector(registry=registry)
 
     def notify(self, fact: LoopLag | DrainStarted) -> None:

@@ -1,8 +1,10 @@
-"""Which release is running."""
+"""Which release is running, and which source it was built from."""
 
 from importlib.metadata import PackageNotFoundError, version
+from importlib.resources import files
 
 DISTRIBUTION = "videogen-worker"
+UNKNOWN = "unknown"
 
 
 def installed_version() -> str:
@@ -10,4 +12,12 @@ def installed_version() -> str:
     try:
         return version(DISTRIBUTION)
     except PackageNotFoundError:
-        return "unknown"
+        return UNKNOWN
+
+
+def built_revision() -> str:
+    """Tell the revision that the image was built from; "unknown" outside an image, which alone has this file."""
+    try:
+        return (files("service") / "data" / "revision").read_text().strip() or UNKNOWN
+    except FileNotFoundError:
+        return UNKNOWN

@@ -34,9 +34,9 @@ app.add_typer(undelivered, name="undelivered")
 
 def _print_version(wanted: bool) -> None:  # noqa: FBT001 - typer calls it
     if wanted:
-        from service.adapters.version import installed_version
+        from service.adapters.version import built_revision, installed_version
 
-        typer.echo(f"videogen-worker {installed_version()}")
+        typer.echo(f"videogen-worker {installed_version()} (revision {built_revision()})")
         raise typer.Exit
 
 
@@ -45,7 +45,7 @@ def _root(
     *,
     _version: Annotated[
         bool,
-        typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit."),
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Print version and revision, and exit."),
     ] = False,
 ) -> None:
     pass

@@ -10,7 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from service.adapters.loop_lag import INTERVAL
 from service.adapters.metrics import MetricsObserver
-from service.adapters.version import installed_version
+from service.adapters.version import built_revision, installed_version
 from service.core.call import Accepted, ResultClass
 from service.core.facts import (
     CallEnded,
@@ -37,7 +37,8 @@ from service.core.outcome import Interrupted, Outcome, OutcomeLabel, Postponed, 
 from tests.adapters.every_fact import AT, EVERY_FACT, HISTORY, TIER
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "metrics.md"
-ROW = re.compile(r"^\| `(videogen_\w+)` \| (\w+) \| (?:`(\w+)`: )?(.*?) \|", re.MULTILINE)
+ROW = re.compile(r"^\| `(videogen_\w+)` \| (\w+) \| (.*?) \|", re.MULTILINE)
+LABEL = re.compile(r"`(\w+)`: ")
 
 RECEIVED = Received(redelivered=False, at=AT, queue_wait=None)
 SETTLED = Settled("request-1", "correlation-1", Submitted("task-1", "model", 1), 2.0, redelivered=False)
@@ -65,8 +66,9 @@ def series(registry: CollectorRegistry) -> set[tuple[str, frozenset[tuple[str, s
     return {(sample.name, frozenset(sample.labels.items())) for family in families for sample in family.samples}
 
 
-def documented() -> dict[str, tuple[str, str, str]]:
-    return {name: (kind, label, values) for name, kind, label, values in ROW.findall(DOCUMENT.read_text())}
+def documented() -> dict[str, tuple[str, list[str], str]]:
+    rows = ROW.findall(DOCUMENT.read_text())
+    return {name: (kind, LABEL.findall(labels), labels.partition(": ")[2]) for name, kind, labels in rows}
 
 
 def exposed(registry: CollectorRegistry) -> dict[str, tuple[str, dict[str, set[str]]]]:
@@ -86,8 +88,8 @@ def exposed(registry: CollectorRegistry) -> dict[str, tuple[str, dict[str, set[s
 def test_the_document_lists_every_metric_with_type_and_label(
     observer: MetricsObserver, registry: CollectorRegistry
 ) -> None:
-    actual = {name: (kind, "".join(labels)) for name, (kind, labels) in exposed(registry).items()}
-    assert {name: (kind, label) for name, (kind, label, _) in documented().items()} == actual
+    actual = {name: (kind, list(labels)) for name, (kind, labels) in exposed(registry).items()}
+    assert {name: (kind, labels) for name, (kind, labels, _) in documented().items()} == actual
 
 
 def test_the_document_lists_every_label_value(observer: MetricsObserver, registry: CollectorRegistry) -> None:
@@ -278,4 +280,4 @@ def test_a_drain_shows(observer: MetricsObserver, value: Value) -> None:
 
 def test_limit_and_release_are_shown(observer: MetricsObserver, value: Value) -> None:
     assert value("concurrency_limit") == 7
-    assert value("build_info", version=installed_version()) == 1
+    assert value("build_info", version=installed_version(), revision=built_revision()) == 1

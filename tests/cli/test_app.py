@@ -4,6 +4,7 @@ from itertools import pairwise
 
 import pytest
 
+from service.adapters.version import installed_version
 from tests.support.process import process
 
 COMMANDS = ["run", "check", "submit", "simulate", "demo", "dead", "undelivered"]
@@ -28,3 +29,9 @@ async def test_help_imports_no_library_of_a_command() -> None:
     code = f"import sys, service.cli.app; sys.exit(bool({heavy} & set(sys.modules)))"
     child = await asyncio.create_subprocess_exec(sys.executable, "-c", code)
     assert await child.wait() == 0
+
+
+async def test_the_version_is_shown_with_the_revision() -> None:
+    async with process("--version") as shown:
+        assert await shown.exits() == 0
+    assert shown.output == [f"videogen-worker {installed_version()} (revision unknown)"]
