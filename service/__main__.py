@@ -6,8 +6,10 @@ import sys
 def main() -> None:
     """Run the command line."""
     from service.cli.app import app
+    from service.cli.exits import defects_exit
 
-    app()
+    with defects_exit():
+        app()
 
 
 if __name__ == "__main__":

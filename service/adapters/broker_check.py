@@ -7,10 +7,10 @@ from urllib.parse import unquote, urlsplit
 from aio_pika.abc import AbstractConnection
 from pydantic import SecretStr
 
+from service.adapters.certificates import broker_certificates
 from service.adapters.consumer_timeout import default_consumer_timeout
 from service.adapters.management import ManagementApi, ManagementUnavailable, management_api
 from service.adapters.rabbitmq.errors import LinkLost
-from service.adapters.rabbitmq.tls import ssl_context
 from service.core.broker_contract import BrokerState, topology_findings
 from service.core.broker_version import broker_version, version_finding
 from service.core.finding import Finding, Verdict
@@ -92,7 +92,7 @@ async def _default_timeout(settings: Settings, connection: AbstractConnection) -
 
 
 def _api(url: SecretStr, broker: BrokerSettings, time_limit: float) -> AbstractAsyncContextManager[ManagementApi]:
-    tls = ssl_context(broker.ca_file, broker.cert_file, broker.key_file)
+    tls = broker_certificates(broker).context()
     return management_api(url, _vhost(broker), tls, time_limit)
 
 

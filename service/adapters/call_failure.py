@@ -6,21 +6,27 @@ One of them alone has misled others: some transports call a disconnect after sen
 
 import socket
 import ssl
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 import httpx
 
 from service.adapters.send_phase import Phase
+from service.adapters.unreached import causes, unreached
 from service.core.call import Answer, NotSent, NotSentReason, Uncertain, UncertainReason
 from service.core.upstream_text import fit
 
 _CONNECTING = frozenset({Phase.CONNECTING, Phase.SECURING})
 _BEFORE_CONNECTING = frozenset({Phase.HANDED_OVER})
+# What was written and read then was between us and the proxy. The request itself goes through a tunnel that stands.
+_TUNNELLING = frozenset({Phase.TUNNELLING})
 # Exact types: a subclass that a later release adds is uncertain until somebody has thought about it.
 _NOT_SENT: Mapping[type[Exception], tuple[frozenset[Phase], NotSentReason]] = {
     httpx.ConnectError: (_CONNECTING, NotSentReason.CONNECT),
     httpx.ConnectTimeout: (_CONNECTING, NotSentReason.CONNECT_TIMEOUT),
-    httpx.ProxyError: (_CONNECTING, NotSentReason.CONNECT),
+    httpx.ProxyError: (_CONNECTING | _TUNNELLING, NotSentReason.CONNECT),
+    httpx.ReadError: (_TUNNELLING, NotSentReason.CONNECT),
+    httpx.WriteError: (_TUNNELLING, NotSentReason.CONNECT),
+    httpx.RemoteProtocolError: (_TUNNELLING, NotSentReason.CONNECT),
     httpx.PoolTimeout: (_BEFORE_CONNECTING, NotSentReason.POOL_TIMEOUT),
     httpx.UnsupportedProtocol: (_BEFORE_CONNECTING, NotSentReason.LOCAL),
     httpx.LocalProtocolError: (_BEFORE_CONNECTING, NotSentReason.LOCAL),
@@ -31,20 +37,23 @@ _NOT_SENT: Mapping[type[Exception], tuple[frozenset[Phase], NotSentReason]] = {
 _OUT_OF_TIME: Mapping[Phase, NotSentReason] = {
     Phase.QUEUED: NotSentReason.POOL_TIMEOUT,
     Phase.CONNECTING: NotSentReason.CONNECT_TIMEOUT,
+    Phase.TUNNELLING: NotSentReason.CONNECT_TIMEOUT,
     Phase.SECURING: NotSentReason.CONNECT_TIMEOUT,
 }
 
 
-def failed_call(error: Exception, phase: Phase, *, secret: str = "") -> NotSent | Uncertain:
+def failed_call(error: Exception, phase: Phase, *, secret: str = "", proxy: str | None = None) -> NotSent | Uncertain:
     """Judge a call that ended without a status line. An exception that nobody expected is uncertain.
 
     Args:
         error: what was raised; `TimeoutError` is the limit for the whole call.
         phase: how far the request had got.
         secret: text that the stored answer must not repeat.
+        proxy: host and port that were connected to, where they are not the endpoint's.
     """
     where = phase.name.lower().replace("_", " ")
-    answer = Answer(message=fit(f"{type(error).__name__} while {where}: {error}".removesuffix(": "), secret))
+    said = unreached(error, phase, proxy) or f"{type(error).__name__} while {where}: {error}".removesuffix(": ")
+    answer = Answer(message=fit(said, secret))
     reason = _not_sent_reason(error, phase)
     return NotSent(reason, answer) if reason else Uncertain(_doubt(error), answer)
 
@@ -62,30 +71,22 @@ def _not_sent_reason(error: Exception, phase: Phase) -> NotSentReason | None:
 
 
 def _connect_reason(error: Exception, phase: Phase) -> NotSentReason:
-    causes = list(_causes(error))
-    if phase is Phase.SECURING or any(isinstance(cause, ssl.SSLError) for cause in causes):
+    found = list(causes(error))
+    if phase is Phase.SECURING or any(isinstance(cause, ssl.SSLError) for cause in found):
         return NotSentReason.TLS
-    if any(isinstance(cause, socket.gaierror) for cause in causes):
+    if any(isinstance(cause, socket.gaierror) for cause in found):
         return NotSentReason.DNS
-    if any(isinstance(cause, ConnectionRefusedError) for cause in causes):
+    if any(isinstance(cause, ConnectionRefusedError) for cause in found):
         return NotSentReason.REFUSED
     return NotSentReason.CONNECT
-
-
-def _causes(error: BaseException | None) -> Iterator[BaseException]:
-    # httpcore re-raises "from None", which hides the cause but keeps the context.
-    while error is not None:
-        yield error
-        if isinstance(error, BaseExceptionGroup):
-            yield from error.exceptions
-        error = error.__cause__ or error.__context__
 
 
 def _doubt(error: Exception) -> UncertainReason:
     match error:
         case TimeoutError() | httpx.TimeoutException():
             return UncertainReason.TIMEOUT
-        case httpx.NetworkError() | httpx.RemoteProtocolError():
+        # An alert of TLS that comes late is raised bare.
+        case httpx.NetworkError() | httpx.RemoteProtocolError() | ssl.SSLError():
             return UncertainReason.CONNECTION_LOST
         case _:
             return UncertainReason.UNEXPECTED

@@ -13,7 +13,7 @@ from service.adapters.api_key import KeySource
 from service.adapters.bounded_body import read_body
 from service.adapters.call_failure import failed_call
 from service.adapters.client_pool import ClientPool
-from service.adapters.http_client import endpoint_url, new_client, tls_context
+from service.adapters.http_client import endpoint_url, new_client, server_of, tls_context
 from service.adapters.send_phase import SendPhase
 from service.core.call import Call, CallResult
 from service.core.classification import classify
@@ -76,13 +76,13 @@ class HttpxEndpoint:
                 await self._exchange(call, key, sent, arrived)
         except Exception as error:  # noqa: BLE001 - whatever happens must become an answer to "was it sent?"
             if arrived.response is None:
-                return failed_call(error, sent.phase, secret=key)
+                return failed_call(error, sent.phase, secret=key, proxy=sent.detour(*server_of(self._url)))
         finally:
             await sent.abandon()
         response = arrived.response
         assert response is not None  # without an exception there is one
         # `secret` is the key that this call sent. One before it can only be repeated by a server that kept it.
-        body = _without(self._key.earlier, arrived.body)
+        body = _without((*self._key.earlier, key), arrived.body)
         return classify(response.status_code, response.headers, body, self._clock.now(), secret=key)
 
     async def _exchange(self, call: Call, key: str, sent: SendPhase, arrived: _Arrived) -> None:
@@ -120,9 +120,10 @@ class HttpxEndpoint:
         )
 
 
-def _without(secrets: Iterable[str], body: bytes | None) -> bytes | None:
-    for secret in secrets if body else ():
-        body = body and body.replace(secret.encode(), b"[redacted]")
+def _without(keys: Iterable[str], body: bytes | None) -> bytes | None:
+    for key in keys if body else ():
+        for written in (key, quote(key, safe="")):
+            body = body and body.replace(written.encode(), b"[redacted]")
     return body
 
 

@@ -29,6 +29,11 @@ def endpoint_url(base_url: str, path: str = "") -> httpx.URL:
         ) from error
 
 
+def server_of(url: httpx.URL) -> tuple[str, int]:
+    """Tell host and port of a URL, as the transport names them."""
+    return url.raw_host.decode("ascii"), url.port or (443 if url.scheme == "https" else 80)
+
+
 def tls_context(ca_file: Path | None) -> ssl.SSLContext:
     """Trust the authorities in `ca_file` (PEM) alone; without it, those of the environment or the built-in ones.
 

@@ -10,12 +10,21 @@ from urllib.parse import quote, unquote, urlsplit
 import httpx
 from pydantic import BaseModel, BeforeValidator, SecretStr, TypeAdapter, ValidationError
 
+from service.adapters.tls_failure import TlsServer, tls_failure
+from service.adapters.unreached import causes
 from service.core.broker_contract import BrokerState, ExchangeState
 from service.core.queue_state import Policies, QueueState
 from service.core.topology import Binding, Topology
 
 _URL = "VIDEOGEN_BROKER__MANAGEMENT_URL"
 _LATE = f"the management API did not answer in time; check {_URL}, and firewalls between"
+_SERVER = TlsServer(
+    name="the management API",
+    address=_URL,
+    schemes="http:// or https://",
+    authority="VIDEOGEN_BROKER__CA_FILE (with amqps://) or SSL_CERT_FILE",
+    certificate="VIDEOGEN_BROKER__CERT_FILE and VIDEOGEN_BROKER__KEY_FILE (with amqps://)",
+)
 _OK, _UNAUTHORIZED, _FORBIDDEN, _NOT_FOUND = 200, 401, 403, 404
 
 A = TypeVar("A")
@@ -142,12 +151,9 @@ class ManagementApi:
             response = await self._client.get(path)
         except httpx.TimeoutException as error:
             raise ManagementUnavailable(_LATE) from error
-        except httpx.HTTPError as error:
-            said = str(error) or type(error).__name__
-            raise ManagementUnavailable(
-                f"the management API does not answer ({said}); check {_URL}, and that the plugin "
-                "rabbitmq_management is enabled"
-            ) from error
+        # An alert of TLS that comes late is raised bare.
+        except (httpx.HTTPError, ssl.SSLError) as error:
+            raise ManagementUnavailable(_no_answer(error)) from error
         if response.status_code == _NOT_FOUND:
             return None
         _refuse_failure(response.status_code)
@@ -189,6 +195,16 @@ async def management_api(
         raise ManagementUnavailable(_LATE) from error
     except httpx.InvalidURL as error:
         raise ManagementUnavailable(f"{_URL} cannot be used; give http://USER:PASSWORD@HOST:15672") from error
+
+
+def _no_answer(error: Exception) -> str:
+    tls = next((cause for cause in causes(error) if isinstance(cause, ssl.SSLError)), None)
+    if tls is not None:
+        return tls_failure(tls, _SERVER)
+    said = str(error) or type(error).__name__
+    return (
+        f"the management API does not answer ({said}); check {_URL}, and that the plugin rabbitmq_management is enabled"
+    )
 
 
 def _usual_trust() -> ssl.SSLContext:

@@ -3,6 +3,7 @@
 import re
 import traceback
 from collections.abc import Iterable, Iterator, Mapping
+from urllib.parse import quote
 
 from structlog.typing import EventDict, Processor, WrappedLogger
 
@@ -18,10 +19,13 @@ _BYTES_LITERAL = r"""\bb(?:'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")"""
 
 
 class Secrets:
-    """The texts to mask; more can be learned while the process runs. Those of less than 8 characters are left out."""
+    """The texts to mask, as they are and as a URL carries them; more can be learned while the process runs.
+
+    Those of less than 8 characters are left out.
+    """
 
     def __init__(self, texts: Iterable[str] = ()) -> None:
-        self._texts = {text for text in texts if len(text) >= _SHORTEST_SECRET}
+        self._texts = {form for text in texts if len(text) >= _SHORTEST_SECRET for form in _forms(text)}
         self._compile()
 
     @property
@@ -32,12 +36,16 @@ class Secrets:
     def learn(self, text: str) -> None:
         """Mask one more text from now on."""
         if len(text) >= _SHORTEST_SECRET:
-            self._texts.add(text)
+            self._texts.update(_forms(text))
             self._compile()
 
     def _compile(self) -> None:
         longest_first = sorted(self._texts, key=len, reverse=True)
         self._pattern = re.compile("|".join([*map(re.escape, longest_first), _BYTES_LITERAL]))
+
+
+def _forms(text: str) -> tuple[str, str]:
+    return text, quote(text, safe="")
 
 
 def redact(secrets: Secrets) -> Processor:

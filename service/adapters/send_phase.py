@@ -6,13 +6,17 @@ from typing import Any
 
 
 class Phase(IntEnum):
-    """How far a request may have got. `SENDING`: a first byte may have left, everything after it included."""
+    """How far a request may have got. `SENDING`: a first byte may have left, everything after it included.
+
+    `TUNNELLING`: a proxy was asked for a way to the endpoint, and nothing else.
+    """
 
     QUEUED = 0
     HANDED_OVER = 1
     CONNECTING = 2
-    SECURING = 3
-    SENDING = 4
+    TUNNELLING = 3
+    SECURING = 4
+    SENDING = 5
 
 
 _STEPS = {"connect_tcp": Phase.CONNECTING, "start_tls": Phase.SECURING}
@@ -25,6 +29,7 @@ class SendPhase:
     def __init__(self) -> None:
         self.phase = Phase.QUEUED
         self._socket: Any = None
+        self._connected_to: tuple[str, int] | None = None
 
     def handed_over(self) -> None:
         """Note that the transport gets the request now. It has told nothing yet, so nothing is known yet."""
@@ -37,11 +42,20 @@ class SendPhase:
         """
         _, _, name = event.partition(".")
         step, _, stage = name.partition(".")
+        if name == "connect_tcp.started":
+            self._connected_to = (str(info.get("host")), int(info.get("port", 0)))
         if name == "connect_tcp.complete":
             self._socket = info.get("return_value")
-        if stage in {"complete", "failed"} or step in _SENDS_NOTHING or _asks_for_a_tunnel(info):
+        if stage in {"complete", "failed"} or step in _SENDS_NOTHING:
             return
-        self.phase = max(self.phase, _STEPS.get(step, Phase.SENDING))
+        reached = Phase.TUNNELLING if _asks_for_a_tunnel(info) else _STEPS.get(step, Phase.SENDING)
+        self.phase = max(self.phase, reached)
+
+    def detour(self, host: str, port: int) -> str | None:
+        """Tell host and port of the proxy that the connection went to; None where it was the given server."""
+        if self._connected_to is None or self._connected_to == (host, port):
+            return None
+        return "{}:{}".format(*self._connected_to)
 
     async def abandon(self) -> None:
         """Close what a cancelled call leaves open: httpcore 1.0 forgets the socket of a cut TLS handshake."""

@@ -74,10 +74,10 @@ async def _catalogue(settings: "Settings") -> list[Finding]:
 
 async def _broker(settings: "Settings") -> list[Finding]:
     from service.adapters.broker_check import contract_findings
+    from service.adapters.certificates import CertificateError
     from service.adapters.rabbitmq import declare
     from service.adapters.rabbitmq.connect import link_options_of, open_connection
     from service.adapters.rabbitmq.errors import LinkLost, TopologyError, link_errors
-    from service.adapters.rabbitmq.tls import CertificateError
     from service.settings import masked_url
 
     url = masked_url(settings.broker.url.get_secret_value())

@@ -23,6 +23,23 @@ def fail(message: str, status: int = FAILED) -> NoReturn:
     raise typer.Exit(status)
 
 
+@contextmanager
+def defects_exit() -> Iterator[None]:
+    """Turn an exception that nobody expected into an exit that shows where it came from, and no secret.
+
+    Python's own traceback ends with the message of the exception, which may quote an address with its password.
+    """
+    try:
+        yield
+    except Exception as error:  # noqa: BLE001 - the last boundary
+        from service.adapters.redaction import traceback_without_messages
+
+        fail(
+            f"this is a defect of videogen-worker ({type(error).__name__}); please report it with these lines. "
+            f"Messages are left out, because they may hold secrets.\n{traceback_without_messages(error)}"
+        )
+
+
 def settings_or_exit() -> "Settings":
     """Load the settings; print every problem at once and exit with status 2 where there are any."""
     from service.settings import load_settings
@@ -59,10 +76,10 @@ def known_errors_exit() -> Iterator[None]:
     """Turn the errors that name their own cure into an exit with their message."""
     from service.adapters.admin import AdminPortError
     from service.adapters.catalogue_file import CatalogueError
+    from service.adapters.certificates import CertificateError
     from service.adapters.http_client import EndpointConfigurationError
     from service.adapters.ledger.errors import LedgerConfigurationError
     from service.adapters.rabbitmq.errors import TopologyError
-    from service.adapters.rabbitmq.tls import CertificateError
 
     try:
         yield

@@ -1,13 +1,14 @@
 """`videogen-worker run`: the worker."""
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import typer
 
-from service.cli.exits import known_errors_exit, settings_or_exit
+from service.cli.exits import FAILED, known_errors_exit, settings_or_exit
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from service.settings import Settings
 
@@ -27,8 +28,24 @@ def run() -> None:
 
     settings = settings_or_exit()
     secrets = configure_logging(settings)
-    with known_errors_exit():
+    with _defects_logged(), known_errors_exit():
         raise typer.Exit(run_to_the_end(_work(settings, secrets.learn)))
+
+
+@contextmanager
+def _defects_logged() -> "Iterator[None]":
+    """Tell of an exception that nobody expected as a line of the log, like all that this process says."""
+    import structlog
+
+    from service.adapters.logs import ROOT
+
+    try:
+        yield
+    except typer.Exit:
+        raise
+    except Exception as error:
+        structlog.stdlib.get_logger(ROOT).critical("the worker ends, because of a defect", exc_info=error)
+        raise typer.Exit(FAILED) from error
 
 
 def _leave_on_signals() -> None:

@@ -151,6 +151,9 @@ class LedgerSettings(_Group):
         7 * DAY, description="how long a request is remembered after its last record"
     )
     timeout: Duration = Field(5.0, description="longest wait for the ledger to take one record")
+    ca_file: FilePath | None = Field(None, description="PEM file of the authority that signed Redis' certificate")
+    cert_file: FilePath | None = Field(None, description="PEM file of the client certificate for Redis")
+    key_file: FilePath | None = Field(None, description="PEM file of that client certificate's key")
 
 
 class AdminSettings(_Group):

@@ -1,7 +1,10 @@
 """Hides what settings hold of secrets."""
 
 import re
+from base64 import b64encode
+from collections.abc import Iterator
 from urllib.parse import unquote, urlsplit
+from urllib.request import getproxies
 
 from service.settings.groups import Settings
 
@@ -20,8 +23,25 @@ def masked_url(url: str) -> str:
 
 
 def secret_texts(settings: Settings) -> tuple[str, ...]:
-    """List what must not appear in a log: the key, and the passwords of all URLs as written and decoded."""
-    urls = (settings.broker.url, settings.broker.management_url, settings.ledger.url)
-    passwords = {urlsplit(url.get_secret_value()).password or "" for url in urls if url is not None}
-    decoded = {unquote(password) for password in passwords}
-    return tuple({settings.endpoint.api_key.get_secret_value(), *passwords, *decoded} - {""})
+    """List what must not appear in a log: the key, and the passwords of all URLs, proxies of the environment included.
+
+    A password is there as it was written, decoded, and as a login over HTTP carries it.
+    """
+    given = (settings.broker.url, settings.broker.management_url, settings.ledger.url)
+    urls = [url.get_secret_value() for url in given if url is not None]
+    # Nobody has to write the scheme of a proxy.
+    urls += [url if "://" in url else f"http://{url}" for url in getproxies().values()]
+    passwords = {text for url in urls for text in _forms(url)}
+    return tuple({settings.endpoint.api_key.get_secret_value(), *passwords})
+
+
+def _forms(url: str) -> Iterator[str]:
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        # A proxy that cannot be read is refused at the start, without a word of its address.
+        return
+    if parts.password:
+        decoded = unquote(parts.password)
+        yield from (parts.password, decoded)
+        yield b64encode(f"{unquote(parts.username or '')}:{decoded}".encode()).decode()

@@ -4,14 +4,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from service.settings.durations import format_duration
-from service.settings.groups import Settings
+from service.settings.groups import BrokerSettings, LedgerSettings, Settings
 from service.settings.names import full_name
 from service.settings.value_types import NO_LEDGER
 
 _BROKER_URL = full_name(("broker", "url"))
-_CERT_FILE = full_name(("broker", "cert_file"))
-_KEY_FILE = full_name(("broker", "key_file"))
-_CA_FILE = full_name(("broker", "ca_file"))
+_LEDGER_URL = full_name(("ledger", "url"))
 _PUBLISH_TIMEOUT = full_name(("broker", "publish_timeout"))
 _CONSUMER_TIMEOUT = full_name(("broker", "consumer_timeout"))
 _DEAD_TTL = full_name(("broker", "dead_ttl"))
@@ -124,19 +122,23 @@ def _retention(settings: Settings) -> Iterator[BrokenRelation]:
 
 
 def _certificates(settings: Settings) -> Iterator[BrokenRelation]:
-    broker = settings.broker
-    if (broker.cert_file is None) != (broker.key_file is None):
+    yield from _certificates_of("broker", settings.broker, _BROKER_URL, "amqps")
+    yield from _certificates_of("ledger", settings.ledger, _LEDGER_URL, "rediss")
+
+
+def _certificates_of(
+    group: str, given: BrokerSettings | LedgerSettings, url: str, scheme: str
+) -> Iterator[BrokenRelation]:
+    ca_file, cert_file, key_file = (full_name((group, key)) for key in ("ca_file", "cert_file", "key_file"))
+    if (given.cert_file is None) != (given.key_file is None):
+        yield BrokenRelation((cert_file, key_file), f"{cert_file} and {key_file} belong together; set both, or neither")
+    files = {ca_file: given.ca_file, cert_file: given.cert_file, key_file: given.key_file}
+    named = tuple(name for name, file in files.items() if file is not None)
+    if named and not given.url.get_secret_value().lower().startswith(f"{scheme}:"):
+        need, them = ("needs", "it") if len(named) == 1 else ("need", "them")
         yield BrokenRelation(
-            (_CERT_FILE, _KEY_FILE),
-            f"{_CERT_FILE} and {_KEY_FILE} belong together; set both, or neither",
-        )
-    files = {_CA_FILE: broker.ca_file, _CERT_FILE: broker.cert_file, _KEY_FILE: broker.key_file}
-    given = tuple(name for name, file in files.items() if file is not None)
-    if given and not broker.url.get_secret_value().lower().startswith("amqps:"):
-        need, them = ("needs", "it") if len(given) == 1 else ("need", "them")
-        yield BrokenRelation(
-            (_BROKER_URL, *given),
-            f"{' and '.join(given)} {need} TLS; make {_BROKER_URL} start with amqps://, or leave {them} out",
+            (url, *named),
+            f"{' and '.join(named)} {need} TLS; make {url} start with {scheme}://, or leave {them} out",
         )
 
 

@@ -15,6 +15,7 @@ Proofs = Mapping[Phase, NotSentReason]
 
 NEVER: Proofs = {}
 LOCAL: Proofs = {Phase.HANDED_OVER: NotSentReason.LOCAL}
+TUNNEL: Proofs = {Phase.TUNNELLING: NotSentReason.CONNECT}
 CONNECT_TIMEOUT: Proofs = dict.fromkeys((Phase.CONNECTING, Phase.SECURING), NotSentReason.CONNECT_TIMEOUT)
 
 LOST, TIMEOUT, UNEXPECTED = (
@@ -29,16 +30,19 @@ ROWS: Mapping[type[Exception], tuple[Proofs, UncertainReason]] = {
     httpx.ConnectError: ({Phase.CONNECTING: NotSentReason.CONNECT, Phase.SECURING: NotSentReason.TLS}, LOST),
     httpx.ConnectTimeout: (CONNECT_TIMEOUT, TIMEOUT),
     httpx.PoolTimeout: ({Phase.HANDED_OVER: NotSentReason.POOL_TIMEOUT}, TIMEOUT),
-    httpx.ProxyError: (dict.fromkeys((Phase.CONNECTING, Phase.SECURING), NotSentReason.CONNECT), UNEXPECTED),
+    httpx.ProxyError: (
+        dict.fromkeys((Phase.CONNECTING, Phase.TUNNELLING, Phase.SECURING), NotSentReason.CONNECT),
+        UNEXPECTED,
+    ),
     httpx.UnsupportedProtocol: (LOCAL, UNEXPECTED),
     httpx.LocalProtocolError: (LOCAL, UNEXPECTED),
     httpx.InvalidURL: (LOCAL, UNEXPECTED),
     httpx.ReadTimeout: (NEVER, TIMEOUT),
     httpx.WriteTimeout: (NEVER, TIMEOUT),
-    httpx.ReadError: (NEVER, LOST),
-    httpx.WriteError: (NEVER, LOST),
+    httpx.ReadError: (TUNNEL, LOST),
+    httpx.WriteError: (TUNNEL, LOST),
     httpx.CloseError: (NEVER, LOST),
-    httpx.RemoteProtocolError: (NEVER, LOST),
+    httpx.RemoteProtocolError: (TUNNEL, LOST),
     httpx.DecodingError: (NEVER, UNEXPECTED),
     httpx.TooManyRedirects: (NEVER, UNEXPECTED),
     httpx.HTTPStatusError: (NEVER, UNEXPECTED),
@@ -101,6 +105,7 @@ def test_an_exception_that_nobody_expected_is_uncertain(kind: type[Exception], p
         (Phase.QUEUED, NotSentReason.POOL_TIMEOUT),
         (Phase.HANDED_OVER, None),
         (Phase.CONNECTING, NotSentReason.CONNECT_TIMEOUT),
+        (Phase.TUNNELLING, NotSentReason.CONNECT_TIMEOUT),
         (Phase.SECURING, NotSentReason.CONNECT_TIMEOUT),
         (Phase.SENDING, None),
     ],
@@ -135,7 +140,7 @@ def test_a_failed_connection_is_named_after_its_cause(cause: Exception, reason: 
 
 
 def test_the_message_of_a_silent_exception_tells_the_phase() -> None:
-    assert failed_call(TimeoutError(), Phase.CONNECTING).answer.message == "TimeoutError while connecting"
+    assert failed_call(TimeoutError(), Phase.HANDED_OVER).answer.message == "TimeoutError while handed over"
 
 
 def test_the_message_names_the_exception_and_hides_the_secret() -> None:

@@ -33,6 +33,12 @@ def test_a_secret_that_is_learned_later_is_masked_by_the_same_processor() -> Non
     assert processor(None, "info", {"value": "hush-now hush-later"}) == {"value": "*** ***"}
 
 
+def test_a_secret_is_masked_as_a_url_carries_it_too() -> None:
+    secrets = Secrets(["hush/now"])
+    secrets.learn("hush/later")
+    assert redact(secrets)(None, "info", {"value": "hush%2Fnow hush%2Flater"}) == {"value": "*** ***"}
+
+
 def test_a_short_text_is_not_learned() -> None:
     secrets = Secrets()
     secrets.learn("short")

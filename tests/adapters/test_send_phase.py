@@ -58,4 +58,18 @@ async def test_asking_a_proxy_for_a_tunnel_sends_nothing_of_the_request() -> Non
         ("http11.receive_response_headers.started", {"request": CONNECT}),
         ("http11.response_closed.started", {}),
     ]
-    assert await phase_after(connecting, *tunnel) is Phase.CONNECTING
+    assert await phase_after(connecting, *tunnel) is Phase.TUNNELLING
+
+
+async def test_a_request_through_the_tunnel_is_sent() -> None:
+    tunnel: tuple[str, dict[str, object]] = ("http11.send_request_headers.started", {"request": CONNECT})
+    assert await phase_after(tunnel, ("proxy.start_tls.started", {"ssl_context": None})) is Phase.SECURING
+    assert await phase_after(tunnel, ("http11.send_request_headers.started", {"request": POST})) is Phase.SENDING
+
+
+async def test_a_connection_to_another_address_is_a_detour() -> None:
+    sent = SendPhase()
+    assert sent.detour("api.example", 443) is None
+    await sent.observe("connection.connect_tcp.started", {"host": "proxy.example", "port": 3128})
+    assert sent.detour("api.example", 443) == "proxy.example:3128"
+    assert sent.detour("proxy.example", 3128) is None

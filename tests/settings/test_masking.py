@@ -1,3 +1,5 @@
+import base64
+
 import pytest
 
 from service.settings import masked_url, secret_texts
@@ -20,8 +22,16 @@ def test_user_information_and_query_are_masked(url: str, masked: str) -> None:
     assert masked_url(url) == masked
 
 
-def test_the_secret_texts_are_the_key_and_the_password_in_both_spellings() -> None:
-    assert set(secret_texts(load(BROKER))) == {KEY, "hush%2Fhush", "hush/hush"}
+@pytest.fixture(autouse=True)
+def no_proxy_of_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
+
+
+def test_the_secret_texts_are_the_key_and_the_password_in_every_spelling() -> None:
+    login = base64.b64encode(b"me:hush/hush").decode()
+    assert set(secret_texts(load(BROKER))) == {KEY, "hush%2Fhush", "hush/hush", login}
 
 
 def test_the_passwords_of_ledger_and_management_are_secret_too() -> None:
@@ -30,6 +40,17 @@ def test_the_passwords_of_ledger_and_management_are_secret_too() -> None:
         "VIDEOGEN_BROKER__MANAGEMENT_URL": "https://me:manage@host",
     }
     assert {"led%40ger", "led@ger", "manage"} <= set(secret_texts(load(urls)))
+
+
+@pytest.mark.parametrize("proxy", ["http://me:pro%40xy@host:3128", "me:pro%40xy@host:3128"])
+def test_the_password_of_a_proxy_is_secret_too(proxy: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", proxy)
+    assert {"pro%40xy", "pro@xy", base64.b64encode(b"me:pro@xy").decode()} <= set(secret_texts(load()))
+
+
+def test_a_proxy_that_cannot_be_read_is_passed_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://me:proxy@[host")
+    assert secret_texts(load({"VIDEOGEN_BROKER__URL": "amqp://host"})) == (KEY,)
 
 
 def test_a_broker_without_a_password_has_no_secret_text() -> None:

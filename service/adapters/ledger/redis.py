@@ -8,11 +8,10 @@ from importlib.resources import files
 from itertools import count
 from typing import TypeVar
 
-from redis.asyncio import BlockingConnectionPool, Redis
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
+from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from service.adapters.certificates import CertificateFiles
 from service.adapters.ledger.errors import damaged
 from service.adapters.ledger.record_text import (
     UnreadableRecordError,
@@ -21,6 +20,7 @@ from service.adapters.ledger.record_text import (
     read_submitted,
     submitted_text,
 )
+from service.adapters.ledger.redis_connections import connection_pool
 from service.adapters.ledger.redis_durability import UNKNOWN, durability_warnings
 from service.adapters.ledger.redis_failure import redis_failure
 from service.adapters.ledger.tenure import Tenure
@@ -36,7 +36,6 @@ from service.core.ledger import (
     SubmittedRecord,
 )
 
-CONNECTIONS = 16
 _SCRIPT = files(__package__).joinpath("transitions.lua").read_text("utf-8")
 _MICROSECOND = timedelta(microseconds=1)
 _SECOND = timedelta(seconds=1)
@@ -118,21 +117,17 @@ class RedisLedger:
 
 
 @asynccontextmanager
-async def redis_ledger(url: str, tenure: Tenure, *, prefix: str, patience: float) -> AsyncIterator[RedisLedger]:
+async def redis_ledger(
+    url: str, tenure: Tenure, *, prefix: str, patience: float, certificates: CertificateFiles
+) -> AsyncIterator[RedisLedger]:
     """Make a ledger at `url`. Nothing connects before the first operation.
 
     `patience` is the longest wait for an answer, in seconds.
+
+    Raises:
+        LedgerConfigurationError: on entering; a certificate file cannot be used.
     """
-    pool = BlockingConnectionPool.from_url(
-        url,
-        max_connections=CONNECTIONS,
-        timeout=patience,
-        socket_timeout=patience,
-        socket_connect_timeout=patience,
-        protocol=2,
-        # The client would send a command again whose answer was lost.
-        retry=Retry(NoBackoff(), 0),
-    )
+    pool = connection_pool(url, certificates, patience)
     async with Redis.from_pool(pool) as client:
         yield RedisLedger(client, tenure, prefix, patience)
 

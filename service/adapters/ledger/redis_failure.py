@@ -25,6 +25,17 @@ from redis.exceptions import (
     TimeoutError as RedisTimeoutError,
 )
 
+from service.adapters.certificates import CertificateError
+from service.adapters.tls_failure import TlsServer, tls_failure
+
+_REDIS = TlsServer(
+    name="Redis",
+    address="VIDEOGEN_LEDGER__URL",
+    schemes="redis:// or rediss://",
+    authority="VIDEOGEN_LEDGER__CA_FILE",
+    certificate="VIDEOGEN_LEDGER__CERT_FILE and VIDEOGEN_LEDGER__KEY_FILE",
+)
+
 # Some servers repeat the command that they did not understand, and with it the password.
 _CODE = re.compile(r"[A-Z]{2,}\b")
 
@@ -62,16 +73,19 @@ def redis_failure(error: BaseException) -> str:
 
 def _connection_failure(error: BaseException) -> str:
     match error:
-        case ssl.SSLCertVerificationError():
-            return f"the certificate of Redis is not trusted ({error.verify_message}): check it, and the host's name"
+        case CertificateError():
+            return str(error)
         case ssl.SSLError():
-            return f"TLS with Redis failed ({error.reason}): check scheme (redis:// or rediss://) and port"
+            return tls_failure(error, _REDIS)
         case socket.gaierror():
             return f"the host in VIDEOGEN_LEDGER__URL cannot be looked up ({error.strerror}): check it, and the DNS"
         case OSError() if isinstance(error, ConnectionRefusedError) or "Connect call failed" in str(error):
             return "no Redis listens there: check host and port in VIDEOGEN_LEDGER__URL, and that Redis is running"
         case asyncio.IncompleteReadError() | ConnectionError():
-            return "Redis closed the connection: check that it is running, and its log"
+            return (
+                "Redis closed the connection: check scheme (redis:// or rediss://) and port in VIDEOGEN_LEDGER__URL, "
+                "that it is running, whether it asks for a client certificate, and its log"
+            )
         case _:
             return "the connection to Redis was lost: check that it is running, and the network between"
 

@@ -2,19 +2,18 @@
 
 import asyncio
 import logging
-import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
-import aio_pika
 from aio_pika.abc import AbstractConnection
+from aio_pika.connection import make_url
 from pydantic import SecretStr
 
-from service.adapters.rabbitmq.connect_failure import connect_failure
+from service.adapters.certificates import NO_FILES, CertificateError, CertificateFiles, broker_certificates
+from service.adapters.rabbitmq.connect_failure import Security, connect_failure
 from service.adapters.rabbitmq.droppable import DroppableConnection
-from service.adapters.rabbitmq.errors import link_errors
-from service.adapters.rabbitmq.tls import ssl_context
+from service.adapters.rabbitmq.errors import LinkLost, link_errors
 from service.settings import BrokerSettings
 
 _CLOSE_TIMEOUT = 3.0
@@ -36,7 +35,7 @@ class LinkOptions:
     heartbeat: int
     connect_timeout: float
     reconnect_cap: float
-    ssl_context: ssl.SSLContext | None = None
+    certificates: CertificateFiles = NO_FILES
 
 
 def link_options_of(broker: BrokerSettings) -> LinkOptions:
@@ -45,36 +44,56 @@ def link_options_of(broker: BrokerSettings) -> LinkOptions:
     Raises:
         CertificateError: a certificate file cannot be used.
     """
+    certificates = broker_certificates(broker)
+    # Files that cannot be used are told at the start, not by the first connection.
+    certificates.context()
     return LinkOptions(
         url=broker.url,
         heartbeat=round(broker.heartbeat),
         connect_timeout=broker.connect_timeout,
         reconnect_cap=broker.reconnect_cap,
-        ssl_context=ssl_context(broker.ca_file, broker.cert_file, broker.key_file),
+        certificates=certificates,
     )
 
 
 @asynccontextmanager
 async def open_connection(options: LinkOptions, name: str = "videogen-worker") -> AsyncIterator[AbstractConnection]:
-    """Hold one connection, which the broker shows under `name`.
+    """Hold one connection, which the broker shows under `name`. Certificate files are read anew.
 
     Raises:
         LinkLost: the broker cannot be reached or refuses us; one sentence that tells what to check.
     """
     _LIBRARY_LOG.addFilter(_is_news)
-    with link_errors(connect_failure):
+    connection = _connection(options, name)
+    with link_errors(lambda error: connect_failure(error, _security(options, connection))):
         async with asyncio.timeout(options.connect_timeout):
-            connection = await aio_pika.connect(
-                options.url.get_secret_value(),
-                heartbeat=options.heartbeat,
-                ssl_context=options.ssl_context,
-                client_properties={"connection_name": name},
-                connection_class=DroppableConnection,
-            )
+            await connection.connect()
     try:
         yield connection
     finally:
         await _close(connection)
+
+
+def _connection(options: LinkOptions, name: str) -> DroppableConnection:
+    try:
+        context = options.certificates.context()
+    except CertificateError as error:
+        # They could be used at the start: whoever renews them may not be done yet.
+        raise LinkLost(str(error)) from error
+    return DroppableConnection(
+        make_url(options.url.get_secret_value(), heartbeat=options.heartbeat),
+        heartbeat=options.heartbeat,
+        ssl_context=context,
+        client_properties={"connection_name": name},
+    )
+
+
+def _security(options: LinkOptions, connection: DroppableConnection) -> Security:
+    if connection.url.scheme != "amqps":
+        return Security.NONE
+    if not connection.opened:
+        return Security.HANDSHAKE
+    return Security.WITH_CERTIFICATE if options.certificates.certificate else Security.WITHOUT_CERTIFICATE
 
 
 async def _close(connection: DroppableConnection) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import socket
 import ssl
+from enum import Enum, auto
 
 from aio_pika.exceptions import (
     AMQPConnectionError,
@@ -14,19 +15,32 @@ from aio_pika.exceptions import (
 from pamqp.exceptions import PAMQPException
 
 from service.adapters.rabbitmq.errors import describe
+from service.adapters.tls_failure import TlsServer, tls_failure
 
 # A broker's first frames have a few hundred bytes; other protocols read as a length give millions.
 _LONGEST_FIRST_FRAME = 1024 * 1024
 
-# Verification results of OpenSSL, named in its header x509_vfy.h.
-_EXPIRED = 10
-_UNKNOWN_AUTHORITY = frozenset({18, 19, 20, 21})
-_OTHER_NAME = frozenset({62, 64})
-
 _NO_RABBITMQ = "what answers there is no RabbitMQ: check host and port in the broker address"
+_BROKER = TlsServer(
+    name="the broker",
+    address="the broker address",
+    schemes="amqp:// or amqps://",
+    authority="VIDEOGEN_BROKER__CA_FILE",
+    certificate="VIDEOGEN_BROKER__CERT_FILE and VIDEOGEN_BROKER__KEY_FILE",
+)
 
 
-def connect_failure(error: BaseException) -> str:
+class Security(Enum):
+    """How far TLS had come, when the connection failed."""
+
+    NONE = auto()
+    HANDSHAKE = auto()
+    WITHOUT_CERTIFICATE = auto()
+    """Done, without a client certificate."""
+    WITH_CERTIFICATE = auto()
+
+
+def connect_failure(error: BaseException, security: Security = Security.NONE) -> str:
     """Say in one line why connecting failed and what to check. Holds no password."""
     match error:
         case ProbableAuthenticationError():
@@ -41,48 +55,49 @@ def connect_failure(error: BaseException) -> str:
             return _NO_RABBITMQ
         case AMQPConnectionError():
             # The library wraps the socket's own exception, and only that one has a type that tells.
-            return _socket_failure(error.__cause__ or error)
+            return _socket_failure(error.__cause__ or error, security)
         case TimeoutError():
             return "the broker did not answer in time: check host and port in the broker address, and firewalls between"
         case AMQPError() | PAMQPException():
             return _NO_RABBITMQ
         case _:
-            return _socket_failure(error)
+            return _socket_failure(error, security)
 
 
-def _socket_failure(error: BaseException) -> str:
+def _socket_failure(error: BaseException, security: Security) -> str:
     match error:
-        case ssl.SSLCertVerificationError():
-            return _distrust(error)
-        case ssl.SSLError(reason="WRONG_VERSION_NUMBER"):
-            return "the broker speaks no TLS on this port: check scheme (amqp:// or amqps://) and port of its address"
         case ssl.SSLError():
-            return f"TLS failed ({error.reason}): check the certificates of both sides"
+            return tls_failure(error, _BROKER)
         case socket.gaierror():
             return f"the host name in the broker address cannot be looked up ({error.strerror}): check it, and the DNS"
         case asyncio.IncompleteReadError(partial=partial, expected=int(expected)) if (
             partial and expected > _LONGEST_FIRST_FRAME
         ):
             return _NO_RABBITMQ
-        case asyncio.IncompleteReadError() | ConnectionResetError():
-            return (
-                "the connection was closed at once: check scheme (amqp:// or amqps://) and port of the broker address, "
-                "and whether the broker asks for a client certificate"
-            )
+        case asyncio.IncompleteReadError() | ConnectionError() if "Connect call failed" not in str(error):
+            return _closed(security)
         case OSError() if "Connect call failed" in str(error):
             return "nothing listens at the broker address: check its host and port, and that RabbitMQ is running"
         case _:
             return describe(error)
 
 
-def _distrust(error: ssl.SSLCertVerificationError) -> str:
-    if error.verify_code == _EXPIRED:
-        return "the broker's certificate has expired: renew it, and check this machine's clock"
-    if error.verify_code in _UNKNOWN_AUTHORITY:
-        return (
-            "the broker's certificate is from an unknown authority: "
-            "set VIDEOGEN_BROKER__CA_FILE to the PEM file of the one that signed it"
-        )
-    if error.verify_code in _OTHER_NAME:
-        return "the broker's certificate is for another host: use the name that it was issued for in the broker address"
-    return f"the broker's certificate is not trusted: {error.verify_message}"
+def _closed(security: Security) -> str:
+    match security:
+        case Security.NONE:
+            return (
+                "the connection was closed at once: check scheme (amqp:// or amqps://) and port of the broker address"
+            )
+        case Security.HANDSHAKE:
+            return (
+                "the connection was closed before TLS was agreed on: check host and port in the broker address, "
+                "and the broker's log"
+            )
+        # With TLS 1.3 a server judges the client's certificate after the client holds TLS for agreed on.
+        case Security.WITHOUT_CERTIFICATE:
+            return f"the connection was closed as soon as TLS was agreed on; perhaps {_BROKER.wants_a_certificate}"
+        case Security.WITH_CERTIFICATE:
+            return (
+                "the connection was closed as soon as TLS was agreed on; perhaps the broker refused our client "
+                f"certificate: check {_BROKER.certificate}, and the broker's log"
+            )

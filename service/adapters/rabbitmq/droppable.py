@@ -19,6 +19,11 @@ class DroppableConnection(aio_pika.Connection):
         self._grip = _Grip(TLSTransportFactory() if self.url.scheme == "amqps" else TCPTransportFactory())
         self.kwargs["transport_factory"] = self._grip
 
+    @property
+    def opened(self) -> bool:
+        """Whether there was a socket, with TLS agreed on where it is asked for."""
+        return self._grip.writer is not None
+
     def drop(self) -> None:
         """Close the socket without another byte; whoever waits in the library hears of a lost connection."""
         if self._grip.writer is not None:

@@ -273,7 +273,7 @@ async def test_a_server_without_tls_is_named_as_such(opened: Open) -> None:
     async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
         port = server.sockets[0].getsockname()[1]
         async with opened(at=f"rediss://127.0.0.1:{port}/0") as ledger:
-            assert "TLS with Redis failed" in await unavailable(ledger.find("r"))
+            assert "Redis speaks no TLS on this port" in await unavailable(ledger.find("r"))
 
 
 @pytest.mark.parametrize("words", [b"HTTP/1.1 400 Bad Request\r\n\r\n", b""])

@@ -16,7 +16,7 @@ from tests.support.raw_server import Peer, raw_server
 def test_the_options_are_the_settings_of_the_broker() -> None:
     options = link_options_of(BrokerSettings(heartbeat=7.0, connect_timeout=2.0, reconnect_cap=3.0))
     assert (options.heartbeat, options.connect_timeout, options.reconnect_cap) == (7, 2.0, 3.0)
-    assert options.ssl_context is None
+    assert options.certificates.context() is None
 
 
 async def test_a_failed_try_is_told_by_its_error_alone(caplog: pytest.LogCaptureFixture) -> None:

@@ -77,7 +77,7 @@ async def test_a_certificate_that_has_expired(authority: trustme.CA, ca_file: Pa
     old = authority.issue_cert("127.0.0.1", not_before=YEAR_2020, not_after=YEAR_2021)
     async with raw_server(saying(b""), server_tls(old)) as server:
         said = await said_by(f"amqps://127.0.0.1:{server.port}/", ca_file)
-    assert said.startswith("the broker's certificate has expired")
+    assert said.startswith("the broker's certificate, or one that it hangs on, has expired")
 
 
 async def test_a_certificate_of_another_authority(ca_file: Path) -> None:
@@ -98,7 +98,7 @@ async def test_a_tls_handshake_that_the_broker_refuses() -> None:
     # RFC 8446 section 6: a fatal alert, handshake_failure.
     async with raw_server(saying(b"\x15\x03\x03\x00\x02\x02\x28")) as server:
         said = await said_by(f"amqps://127.0.0.1:{server.port}/")
-    assert said.startswith("TLS failed (")
+    assert said.startswith("the broker refused TLS with us (SSLV3_ALERT_HANDSHAKE_FAILURE): check its log")
 
 
 async def test_a_server_that_resets_the_connection() -> None:
