@@ -9,7 +9,7 @@ import pytest
 
 from tests.chaos.harness.figures import Figures, table, write_report
 from tests.chaos.harness.ledgers import LedgerPlace, ledger_place
-from tests.chaos.harness.seed import random_for, repeat_command, seed_of, size_of
+from tests.chaos.harness.seed import SHARED, random_for, repeat_command, seed_of, size_of
 from tests.chaos.harness.size import Size
 from tests.chaos.harness.trial import Trial
 from tests.support.private_redis import RedisServer
@@ -28,9 +28,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--chaos-report", type=Path, metavar="PATH", help="write the figures there as JSON")
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    # Processes that share a run take their options from here, and with them the one seed.
-    config.option.chaos_seed = seed_of(config)
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: "WorkerController") -> None:
+    """Give each process that shares the run the one seed."""
+    node.workerinput[SHARED] = seed_of(node.config)
 
 
 def pytest_report_header(config: pytest.Config) -> str:

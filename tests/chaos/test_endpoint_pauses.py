@@ -138,7 +138,7 @@ async def test_a_dead_endpoint_stops_consumption_until_it_is_back(
             before = await replies_of(requester, 20)
         await send(requester, 60, first=20)
         await stops_consuming(running, PauseReason.ENDPOINT_DOWN, within=5.0)
-        await is_told(running, PauseReason.ENDPOINT_DOWN, "check the endpoint")
+        await is_told(running, PauseReason.ENDPOINT_DOWN, "nothing listens at the endpoint")
         await running.facts.wait_for(Probing, 5)
         assert await amqp.count(f"{prefix}.dead") == 0
         async with simulator:

@@ -1,17 +1,22 @@
 import asyncio
+import socket
+from dataclasses import replace
+from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from aio_pika import Message
 from aio_pika.exceptions import ChannelNotFoundEntity
 from pydantic import SecretStr
 
+from service.adapters.rabbitmq import droppable
 from service.adapters.rabbitmq.connect import link_options_of
 from service.adapters.rabbitmq.errors import LinkLost, TopologyError
 from service.adapters.rabbitmq.link import Link, Session
 from service.core.facts import LinkDown, LinkRole, LinkUp
 from service.settings import BrokerSettings
 from tests.support.fakes import GUARD, RecordingObserver
-from tests.support.links import link_to, no_set_up, running, with_address
+from tests.support.links import link_to, no_set_up, options_for, running, with_address
 from tests.support.tcp_proxy import TcpProxy
 
 
@@ -186,3 +191,42 @@ async def test_a_link_whose_socket_is_full_can_be_given_up_and_comes_back(
         done, _ = await asyncio.wait(stuck)
 
     assert all(one.cancelled() or one.exception() for one in done)
+
+
+async def test_a_node_that_answers_nothing_is_left_for_another_one_of_the_same_name(
+    proxied_url: str, observer: RecordingObserver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    port = urlsplit(proxied_url).port
+    addresses = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (host, port)) for host in ("127.0.0.2", "127.0.0.1")]
+    look_up = socket.getaddrinfo
+
+    def always_in_this_order(host: str, *arguments: Any, **options: Any) -> list[Any]:  # noqa: ANN401 - the library's
+        return addresses if host == "cluster.test" else list(look_up(host, *arguments, **options))
+
+    monkeypatch.setattr(socket, "getaddrinfo", always_in_this_order)
+    options = replace(options_for(proxied_url.replace("127.0.0.1", "cluster.test")), connect_timeout=0.5)
+    link = Link(LinkRole.PUBLISH, options, no_set_up, observer, lambda: 0.0)
+    callers: list[asyncio.StreamWriter] = []
+    silent = await asyncio.start_server(lambda _, writer: callers.append(writer), "127.0.0.2", port)
+    async with silent:
+        # A sequence in which the silent one comes first, then last.
+        monkeypatch.setattr(droppable, "_CHANCE", SilentFirst())
+        async with running(link), asyncio.timeout(GUARD):
+            await link.session()
+
+    for caller in callers:
+        caller.close()
+
+    assert len(observer.of(LinkDown)) == 1
+
+
+class SilentFirst:
+    """Leaves the order as it is the first time, and turns it from then on."""
+
+    def __init__(self) -> None:
+        self._times = 0
+
+    def shuffle(self, addresses: list[str]) -> None:
+        self._times += 1
+        if self._times > 1:
+            addresses.reverse()

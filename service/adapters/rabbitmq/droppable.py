@@ -5,10 +5,17 @@ and it holds up a cancellation as well.
 """
 
 import asyncio
+import socket
+from contextlib import suppress
+from random import SystemRandom
 from typing import Any
 
 import aio_pika
 from aiormq.connection import TCPTransportFactory, TLSTransportFactory, TransportFactory
+from aiormq.exceptions import AMQPConnectionError
+
+_CHANCE = SystemRandom()
+_SEVERAL = 2
 
 
 class DroppableConnection(aio_pika.Connection):
@@ -42,6 +49,31 @@ class _Grip(TransportFactory):
         url: Any,  # noqa: ANN401 - of a library that we do not use ourselves
         **options: Any,  # noqa: ANN401 - of the library's own signature
     ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        """Open a socket; raises what the library's own factory raises."""
-        reader, self.writer = await self._library.create(url, **options)
+        """Open a socket; raises what the library's own factory raises.
+
+        A name may stand for several nodes. They are tried in random order: a node that takes connections and answers
+        nothing would else be the first one for ever.
+        """
+        addresses = await _addresses(url.host, url.port)
+        if len(addresses) < _SEVERAL:
+            reader, self.writer = await self._library.create(url, **options)
+            return reader, self.writer
+        _CHANCE.shuffle(addresses)
+        if url.scheme == "amqps":
+            # The certificate is for the name.
+            options["server_hostname"] = url.host
+        for address in addresses[:-1]:
+            with suppress(AMQPConnectionError):
+                reader, self.writer = await self._library.create(url.with_host(address), **options)
+                return reader, self.writer
+        reader, self.writer = await self._library.create(url.with_host(addresses[-1]), **options)
         return reader, self.writer
+
+
+async def _addresses(host: str, port: int) -> list[str]:
+    """Look a name up; empty where that fails, so that the library tells why."""
+    try:
+        found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except OSError:
+        return []
+    return list(dict.fromkeys(str(address[0]) for *_, address in found))

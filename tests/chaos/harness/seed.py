@@ -7,12 +7,15 @@ import pytest
 from tests.chaos.harness.size import Size
 
 SEED = pytest.StashKey[int]()
+SHARED = "chaos seed"
+"""Where a process that shares a run finds the seed of all."""
 
 
 def seed_of(config: pytest.Config) -> int:
     """Take the seed that was asked for, or draw one for the whole run."""
     if SEED not in config.stash:
-        asked: int | None = config.getoption("chaos_seed", None)
+        shared: int | None = getattr(config, "workerinput", {}).get(SHARED)
+        asked: int | None = config.getoption("chaos_seed", None) if shared is None else shared
         config.stash[SEED] = random.SystemRandom().randrange(1_000_000) if asked is None else asked
     return config.stash[SEED]
 
