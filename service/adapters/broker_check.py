@@ -74,7 +74,8 @@ async def _read(url: SecretStr, settings: Settings, cluster: str) -> BrokerState
             # Else objects that are missing there would be held against this broker.
             raise ManagementUnavailable(
                 f"the management API is that of cluster {theirs!r}, and AMQP leads to {cluster!r}; "
-                "make VIDEOGEN_BROKER__MANAGEMENT_URL and VIDEOGEN_BROKER__URL name one broker; in a cluster, set cluster_name"
+                "make VIDEOGEN_BROKER__MANAGEMENT_URL and VIDEOGEN_BROKER__URL name one broker; "
+                "in a cluster, set cluster_name"
             )
         return await api.state(settings.topology)
 
