@@ -62,6 +62,12 @@ def tls_failure(error: ssl.SSLError, server: TlsServer) -> str:
             )
         case ssl.SSLError(reason=str(reason)) if "ALERT" in reason:
             return f"{name} refused TLS with us ({reason}): check its log, and whether it asks for a client certificate"
+        case ssl.SSLEOFError() | ssl.SSLZeroReturnError():
+            # Which of the two it is depends on OpenSSL and on who is faster.
+            return (
+                f"{name} closed the connection in the TLS handshake: check certificates and TLS versions of both "
+                "sides, its log, and whether it asks for a client certificate"
+            )
         case _:
             said = error.reason or error.strerror or type(error).__name__
             return f"TLS with {name} failed ({said}): check certificates and TLS versions of both sides, and its log"

@@ -80,7 +80,7 @@ class Case:
         ("built-in authorities", AUTHORITY),
         ("expired", EXPIRED),
         ("other host", OTHER_HOST),
-        ("cut", "TLS with the endpoint failed (UNEXPECTED_EOF_WHILE_READING): check certificates and TLS versions"),
+        ("cut", "the endpoint closed the connection in the TLS handshake: check certificates and TLS versions"),
     ],
 )
 async def test_a_handshake_that_fails_is_not_sent_and_explained(fault: str, said: str, papers: Papers) -> None:
