@@ -451,3 +451,19 @@ async def test_a_claim_that_took_too_long_is_one_that_runs_elsewhere_and_is_over
     setting.ledger.mend()
     assert await placing == RunningElsewhere(0.0)
     assert setting.endpoint.calls == []
+
+
+async def test_calls_made_before_a_request_turns_out_to_run_elsewhere_are_told() -> None:
+    setting = scripted(NOT_SENT, ACCEPTED)
+
+    def hang_the_second_time() -> None:
+        if setting.endpoint.calls:
+            setting.ledger.suffer(LedgerFault.HANGS, "claim")
+
+    setting.admission.at_the_door = hang_the_second_time
+    placing = asyncio.create_task(setting.place())
+    await setting.ledger.until(lambda: setting.ledger.begun.count("claim request-1") == 2)
+    setting.clock.advance(5.1)
+    setting.ledger.mend()
+
+    assert await placing == RunningElsewhere(0.0, attempts=1)

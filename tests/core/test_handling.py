@@ -450,6 +450,20 @@ async def test_a_request_that_runs_elsewhere_comes_back_when_that_call_is_over(s
     assert handled == Handled(Postponed(tier, History(NEW_YEAR, attempts=2, postponed=3)))
 
 
+async def test_what_was_called_here_before_is_not_forgotten_when_a_request_turns_out_to_run_elsewhere() -> None:
+    scene = Scene(ScriptedCaller(RunningElsewhere(1.0, attempts=3, doubt=True)))
+
+    handled = await scene.handle(_past(attempts=2, first_seen="2026-01-01T00:00:00Z"))
+
+    assert handled == Handled(Postponed(T10S, History(NEW_YEAR, attempts=5, doubt=True)))
+
+
+async def test_a_defect_counts_the_calls_of_earlier_deliveries() -> None:
+    scene = Scene(ScriptedCaller(RuntimeError("a defect")))
+
+    assert await scene.handle(_past(attempts=4)) == Handled(Defect(called=True, earlier=4))
+
+
 async def test_a_call_carries_the_number_of_earlier_ones_and_its_replay() -> None:
     scene = Scene(ScriptedCaller())
 

@@ -154,6 +154,7 @@ FAILURES: list[tuple[Failure, int, dict[str, object]]] = [
     ),
     (Defect(called=True), 1, _error("internal", OPERATOR, charged="unknown")),
     (Defect(called=False), 0, _error("internal", OPERATOR, charged="no")),
+    (Defect(called=True, earlier=4), 5, _error("internal", OPERATOR, charged="unknown")),
 ]
 
 
