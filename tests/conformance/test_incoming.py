@@ -12,6 +12,7 @@ from aiormq import spec
 from aiormq.abc import AbstractChannel
 
 from service.adapters.rabbitmq.incoming import RabbitIncoming
+from service.adapters.rabbitmq.settlements import Settlements
 from service.core.delivery import Delivery
 from service.core.ports import Incoming
 from tests.support.broker import Amqp, amqp_client
@@ -74,6 +75,7 @@ class RabbitStage:
         self._url = url
         self._stack = stack
         self._queue = ""
+        self._ended: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
     async def deliver(self) -> Incoming:
         declared = await self._amqp.channel.declare_queue(auto_delete=False, exclusive=False, durable=False)
@@ -86,7 +88,8 @@ class RabbitStage:
         self._connection = await self._stack.enter_async_context(await aio_pika.connect(self._url))
         self._channel = await self._connection.channel()
         self._underlay: AbstractChannel = await self._channel.get_underlay_channel()
-        return RabbitIncoming(await self._underlay.basic_get(self._queue))
+        message = await self._underlay.basic_get(self._queue)
+        return RabbitIncoming(message, Settlements(self._underlay, self._ended))
 
     async def lose_channel(self) -> None:
         await self._channel.close()

@@ -17,6 +17,7 @@ from service.adapters.rabbitmq.asking import ask
 from service.adapters.rabbitmq.errors import LinkLost, link_errors
 from service.adapters.rabbitmq.incoming import RabbitIncoming
 from service.adapters.rabbitmq.link import Session
+from service.adapters.rabbitmq.settlements import Settlements
 from service.core.facts import ConsumerActive
 from service.core.ports import Incoming, Observer
 
@@ -41,6 +42,7 @@ class _Life:
 
     session: Session
     channel: AbstractChannel
+    settlements: Settlements
     tag: str | None = None
     delivered: int = 0
     unsettled: int = 0
@@ -83,7 +85,7 @@ class RabbitConsumer:
         channel.on_consumer_cancel_callbacks.add(
             lambda _: session.end("the broker cancelled the consumer, its queue may have been deleted")
         )
-        life = self._life = _Life(session, channel)
+        life = self._life = _Life(session, channel, Settlements(channel, session.ended))
         session.ended.add_done_callback(lambda _: self._end(life))
         await self._align()
 
@@ -186,7 +188,7 @@ class RabbitConsumer:
     def _incoming(self, life: _Life, message: DeliveredMessage) -> RabbitIncoming:
         life.delivered += 1
         life.unsettled += 1
-        return RabbitIncoming(message, partial(self._settled, life))
+        return RabbitIncoming(message, life.settlements, partial(self._settled, life))
 
     def _settled(self, life: _Life) -> None:
         life.unsettled -= 1

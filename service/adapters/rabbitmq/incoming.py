@@ -1,12 +1,11 @@
 """One delivery: a plain copy of its message, and the right to settle it."""
 
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from collections.abc import Callable
 from datetime import timedelta
 
 from aiormq.abc import DeliveredMessage
 
-from service.adapters.rabbitmq.errors import LinkLost, link_errors
+from service.adapters.rabbitmq.settlements import Settled, Settlements
 from service.core.delivery import Delivery
 
 _DELIVERY_COUNT = "x-delivery-count"
@@ -20,9 +19,11 @@ class RabbitIncoming:
     `settled` is called once, when the broker has been told, or when there is nobody left to tell.
     """
 
-    def __init__(self, message: DeliveredMessage, settled: Callable[[], None] = lambda: None) -> None:
-        self._channel = message.channel
+    def __init__(
+        self, message: DeliveredMessage, settlements: Settlements, settled: Callable[[], None] = lambda: None
+    ) -> None:
         self._tag = message.delivery_tag or 0
+        self._settlements = settlements
         self._on_settled = settled
         self._settled = False
         self._delivery = delivery_of(message)
@@ -34,20 +35,18 @@ class RabbitIncoming:
 
     async def ack(self) -> None:
         """Tell the broker that the message is done with."""
-        await self._settle(lambda: self._channel.basic_ack(self._tag))
+        await self._settle(Settled.DONE)
 
     async def hand_back(self) -> None:
         """Give the message back to its queue."""
-        await self._settle(lambda: self._channel.basic_reject(self._tag, requeue=True))
+        await self._settle(Settled.REQUEUE)
 
-    async def _settle(self, settle: Callable[[], Awaitable[None]]) -> None:
+    async def _settle(self, settled: Settled) -> None:
         if self._settled:
             raise RuntimeError("this delivery was settled before")
         self._settled = True
         try:
-            # On a dead channel the broker has taken the message back already: there is nothing left to settle.
-            with suppress(LinkLost), link_errors():
-                await settle()
+            await self._settlements.tell(self._tag, settled)
         finally:
             self._on_settled()
 

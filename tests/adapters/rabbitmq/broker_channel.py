@@ -61,10 +61,10 @@ class BrokerChannel:
         tag = next(_numbers)
         return self.message(self.ready.pop(0), spec.Basic.GetOk(delivery_tag=tag))
 
-    async def basic_ack(self, tag: int) -> None:
+    async def basic_ack(self, tag: int, *, wait: bool) -> None:
         self.settled.append(("ack", tag))
 
-    async def basic_reject(self, tag: int, *, requeue: bool) -> None:
+    async def basic_reject(self, tag: int, *, requeue: bool, wait: bool) -> None:
         assert requeue
         self.settled.append(("hand back", tag))
 
