@@ -126,7 +126,7 @@ async def assemble(
     async with (
         _ledger(settings, clock) as ledger,
         DirectReplies(link_options) as direct_replies,
-        HttpxEndpoint(settings.endpoint, settings.worker.concurrency, clock, key) as endpoint,
+        HttpxEndpoint(settings.endpoint, clock, key) as endpoint,
         AdminServer(settings.admin.host, settings.admin.port, registry, readiness) as admin,
     ):
         timeout = settings.broker.publish_timeout

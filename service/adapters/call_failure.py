@@ -10,23 +10,23 @@ from collections.abc import Mapping
 
 import httpx
 
+from service.adapters.refused import is_refused
 from service.adapters.send_phase import Phase
-from service.adapters.unreached import causes, unreached
+from service.adapters.unreached import CUT, causes, unreached
 from service.core.call import Answer, NotSent, NotSentReason, Uncertain, UncertainReason
 from service.core.upstream_text import fit
 
-_CONNECTING = frozenset({Phase.CONNECTING, Phase.SECURING})
+_CONNECTING = frozenset({Phase.CONNECTING})
 _BEFORE_CONNECTING = frozenset({Phase.HANDED_OVER})
-# What was written and read then was between us and the proxy. The request itself goes through a tunnel that stands.
-_TUNNELLING = frozenset({Phase.TUNNELLING})
 # Exact types: a subclass that a later release adds is uncertain until somebody has thought about it.
 _NOT_SENT: Mapping[type[Exception], tuple[frozenset[Phase], NotSentReason]] = {
     httpx.ConnectError: (_CONNECTING, NotSentReason.CONNECT),
     httpx.ConnectTimeout: (_CONNECTING, NotSentReason.CONNECT_TIMEOUT),
-    httpx.ProxyError: (_CONNECTING | _TUNNELLING, NotSentReason.CONNECT),
-    httpx.ReadError: (_TUNNELLING, NotSentReason.CONNECT),
-    httpx.WriteError: (_TUNNELLING, NotSentReason.CONNECT),
-    httpx.RemoteProtocolError: (_TUNNELLING, NotSentReason.CONNECT),
+    httpx.ProxyError: (_CONNECTING, NotSentReason.CONNECT),
+    # What was written and read then was between us and a proxy. The request itself goes through a tunnel that stands.
+    httpx.ReadError: (_CONNECTING, NotSentReason.CONNECT),
+    httpx.WriteError: (_CONNECTING, NotSentReason.CONNECT),
+    httpx.RemoteProtocolError: (_CONNECTING, NotSentReason.CONNECT),
     httpx.PoolTimeout: (_BEFORE_CONNECTING, NotSentReason.POOL_TIMEOUT),
     httpx.UnsupportedProtocol: (_BEFORE_CONNECTING, NotSentReason.LOCAL),
     httpx.LocalProtocolError: (_BEFORE_CONNECTING, NotSentReason.LOCAL),
@@ -37,8 +37,6 @@ _NOT_SENT: Mapping[type[Exception], tuple[frozenset[Phase], NotSentReason]] = {
 _OUT_OF_TIME: Mapping[Phase, NotSentReason] = {
     Phase.QUEUED: NotSentReason.POOL_TIMEOUT,
     Phase.CONNECTING: NotSentReason.CONNECT_TIMEOUT,
-    Phase.TUNNELLING: NotSentReason.CONNECT_TIMEOUT,
-    Phase.SECURING: NotSentReason.CONNECT_TIMEOUT,
 }
 
 
@@ -49,7 +47,7 @@ def failed_call(error: Exception, phase: Phase, *, secret: str = "", proxy: str 
         error: what was raised; `TimeoutError` is the limit for the whole call.
         phase: how far the request had got.
         secret: text that the stored answer must not repeat.
-        proxy: host and port that were connected to, where they are not the endpoint's.
+        proxy: host and port of the proxy on the way, if any.
     """
     where = phase.name.lower().replace("_", " ")
     said = unreached(error, phase, proxy) or f"{type(error).__name__} while {where}: {error}".removesuffix(": ")
@@ -67,16 +65,16 @@ def _not_sent_reason(error: Exception, phase: Phase) -> NotSentReason | None:
     phases, reason = _NOT_SENT.get(type(error), (frozenset[Phase](), NotSentReason.CONNECT))
     if phase not in phases:
         return None
-    return _connect_reason(error, phase) if type(error) is httpx.ConnectError else reason
+    return _connect_reason(error) if type(error) is httpx.ConnectError else reason
 
 
-def _connect_reason(error: Exception, phase: Phase) -> NotSentReason:
+def _connect_reason(error: Exception) -> NotSentReason:
     found = list(causes(error))
-    if phase is Phase.SECURING or any(isinstance(cause, ssl.SSLError) for cause in found):
+    if any(isinstance(cause, (ssl.SSLError, *CUT)) for cause in found):
         return NotSentReason.TLS
     if any(isinstance(cause, socket.gaierror) for cause in found):
         return NotSentReason.DNS
-    if any(isinstance(cause, ConnectionRefusedError) for cause in found):
+    if any(is_refused(cause) for cause in found):
         return NotSentReason.REFUSED
     return NotSentReason.CONNECT
 

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Iterable
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Self
 from urllib.parse import quote
@@ -12,9 +13,10 @@ import httpx
 from service.adapters.api_key import KeySource
 from service.adapters.bounded_body import read_body
 from service.adapters.call_failure import failed_call
-from service.adapters.client_pool import ClientPool
-from service.adapters.http_client import endpoint_url, new_client, server_of, tls_context
-from service.adapters.send_phase import SendPhase
+from service.adapters.http_client import endpoint_url, tls_context
+from service.adapters.http_transport import PHASE, AiohttpTransport
+from service.adapters.proxy import proxy_for
+from service.adapters.send_phase import Phase, SendPhase
 from service.core.call import Call, CallResult
 from service.core.classification import classify
 from service.core.ports import Clock
@@ -22,6 +24,12 @@ from service.settings import ENDPOINT_PATH, EndpointSettings
 
 # RFC 9110 section 5.6.2, token characters beside letters and digits; "%" is left out, because it escapes.
 _SAFE = "!#$&'*+-.^_`|~"
+_HEADERS = {
+    "Accept": "application/json",
+    "Accept-Encoding": "identity",
+    "Content-Type": "application/json",
+    "User-Agent": "videogen-worker",
+}
 
 
 @dataclass(slots=True)
@@ -33,40 +41,37 @@ class _Arrived:
 
 
 class HttpxEndpoint:
-    """Keeps port `Endpoint`. At most `max_connections` calls are under way; more wait, on their own time.
+    """Keeps port `Endpoint`. How many calls are under way at once is not decided here.
 
-    `settings.timeout` is for the whole call: waiting for a connection, connecting, sending and reading. Connections
-    stay open between calls until the context ends, or for `settings.keepalive`: a request that meets a connection
-    which the server is closing ends as uncertain.
+    `settings.timeout` is for the whole call: connecting, sending and reading. Connections stay open between calls until
+    the context ends, or for `settings.keepalive`: a request that meets a connection which the server is closing ends
+    as uncertain.
 
     Each call takes its key from `key`; without one, from a source of its own, which no log line masks by itself.
 
     Raises:
-        EndpointConfigurationError: base URL or CA file cannot be used.
+        EndpointConfigurationError: base URL or CA file, or the proxy that the environment names, cannot be used.
     """
 
-    def __init__(
-        self, settings: EndpointSettings, max_connections: int, clock: Clock, key: KeySource | None = None
-    ) -> None:
+    def __init__(self, settings: EndpointSettings, clock: Clock, key: KeySource | None = None) -> None:
         self._settings = settings
         self._clock = clock
         self._url = endpoint_url(settings.base_url, ENDPOINT_PATH)
         self._key = key or KeySource(settings)
         self._tls = tls_context(settings.ca_file)
-        self._clients = ClientPool(self._build_client, max_connections, settings.keepalive)
+        self._proxy = proxy_for(self._url)
+        self._open = AsyncExitStack()
+        self._transport: httpx.AsyncBaseTransport | None = None
 
     async def __aenter__(self) -> Self:
-        """Make sure that calls can be made.
-
-        Raises:
-            EndpointConfigurationError: a proxy that the environment names cannot be used.
-        """
-        await self._build_client().aclose()
+        """Get ready to connect."""
+        transport = AiohttpTransport(self._tls, self._settings.connect_timeout, self._settings.keepalive, self._proxy)
+        self._transport = await self._open.enter_async_context(transport)
         return self
 
     async def __aexit__(self, *_: object) -> None:
         """Close all connections."""
-        await self._clients.aclose()
+        await self._open.aclose()
 
     async def submit(self, call: Call) -> CallResult:
         """Send one call, once. Every failure comes back as a value; only cancellation is raised."""
@@ -76,9 +81,7 @@ class HttpxEndpoint:
                 await self._exchange(call, key, sent, arrived)
         except Exception as error:  # noqa: BLE001 - whatever happens must become an answer to "was it sent?"
             if arrived.response is None:
-                return failed_call(error, sent.phase, secret=key, proxy=sent.detour(*server_of(self._url)))
-        finally:
-            await sent.abandon()
+                return failed_call(error, sent.phase, secret=key, proxy=self._proxy.name if self._proxy else None)
         response = arrived.response
         assert response is not None  # without an exception there is one
         # `secret` is the key that this call sent. One before it can only be repeated by a server that kept it.
@@ -86,38 +89,27 @@ class HttpxEndpoint:
         return classify(response.status_code, response.headers, body, self._clock.now(), secret=key)
 
     async def _exchange(self, call: Call, key: str, sent: SendPhase, arrived: _Arrived) -> None:
-        async with self._clients.client() as client:
-            request = client.build_request(
-                "POST",
-                self._url,
-                content=json.dumps(call.request.payload(self._settings.size_separator)),
-                headers={
-                    **call.trace,
-                    "Authorization": f"Bearer {key}",
-                    "Idempotency-Key": idempotency_key(call.request_id),
-                },
-                extensions={"trace": sent.observe},
-            )
-            sent.handed_over()
-            response = await client.send(request, stream=True)
-            try:
-                arrived.response = response
-                arrived.body = await read_body(response, self._settings.response_limit)
-            finally:
-                await response.aclose()
-
-    def _build_client(self) -> httpx.AsyncClient:
-        return new_client(
-            self._tls,
-            # The limit for the whole call stands in for read and write timeouts, which restart at every byte.
-            httpx.Timeout(None, connect=self._settings.connect_timeout),
-            {
-                "Accept": "application/json",
-                "Accept-Encoding": "identity",
-                "Content-Type": "application/json",
-                "User-Agent": "videogen-worker",
+        request = httpx.Request(
+            "POST",
+            self._url,
+            content=json.dumps(call.request.payload(self._settings.size_separator)),
+            headers={
+                **_HEADERS,
+                **call.trace,
+                "Authorization": f"Bearer {key}",
+                "Idempotency-Key": idempotency_key(call.request_id),
             },
+            extensions={PHASE: sent},
         )
+        assert self._transport is not None  # inside the context
+        # Straight to the transport: what a client adds (redirects, cookies, authentication) would all be switched off.
+        sent.reached(Phase.HANDED_OVER)
+        response = await self._transport.handle_async_request(request)
+        try:
+            arrived.response = response
+            arrived.body = await read_body(response, self._settings.response_limit)
+        finally:
+            await response.aclose()
 
 
 def _without(keys: Iterable[str], body: bytes | None) -> bytes | None:

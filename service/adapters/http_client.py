@@ -1,11 +1,9 @@
-"""HTTP clients towards the endpoint, and what of their configuration cannot be used.
+"""Where the endpoint is and whom to trust there, and what of that cannot be used.
 
-`HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY`, `NO_PROXY`, `SSL_CERT_FILE` and `SSL_CERT_DIR` count as they do for other
-programs.
+`SSL_CERT_FILE` and `SSL_CERT_DIR` count as they do for other programs.
 """
 
 import ssl
-from http.cookiejar import CookieJar, DefaultCookiePolicy
 from pathlib import Path
 
 import httpx
@@ -29,11 +27,6 @@ def endpoint_url(base_url: str, path: str = "") -> httpx.URL:
         ) from error
 
 
-def server_of(url: httpx.URL) -> tuple[str, int]:
-    """Tell host and port of a URL, as the transport names them."""
-    return url.raw_host.decode("ascii"), url.port or (443 if url.scheme == "https" else 80)
-
-
 def tls_context(ca_file: Path | None) -> ssl.SSLContext:
     """Trust the authorities in `ca_file` (PEM) alone; without it, those of the environment or the built-in ones.
 
@@ -46,37 +39,4 @@ def tls_context(ca_file: Path | None) -> ssl.SSLContext:
         culprit = f"VIDEOGEN_ENDPOINT__CA_FILE={str(ca_file)!r}" if ca_file else "SSL_CERT_FILE"
         raise EndpointConfigurationError(
             f"{culprit} cannot be used ({error.strerror or 'no PEM'}); name a PEM file of authorities, or unset it"
-        ) from error
-
-
-def new_client(
-    tls: ssl.SSLContext,
-    timeout: httpx.Timeout,
-    headers: dict[str, str] | None = None,
-) -> httpx.AsyncClient:
-    """Make a client with one connection, which stays open until the client is closed.
-
-    Raises:
-        EndpointConfigurationError: a proxy that the environment names cannot be used.
-    """
-    try:
-        return httpx.AsyncClient(
-            headers=headers,
-            timeout=timeout,
-            limits=httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=None),
-            verify=tls,
-            follow_redirects=False,
-            # Each call stands alone: no cookie of one answer travels with the next request.
-            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
-        )
-    except ImportError as error:
-        raise EndpointConfigurationError(
-            "the environment names a SOCKS proxy, which needs the package httpx[socks]; install it, or set "
-            "HTTPS_PROXY, HTTP_PROXY or ALL_PROXY to http://HOST:PORT"
-        ) from error
-    except (ValueError, httpx.InvalidURL) as error:
-        # The library's message may quote the proxy's password.
-        raise EndpointConfigurationError(
-            "HTTPS_PROXY, HTTP_PROXY or ALL_PROXY in the environment names no proxy that can be used; "
-            "set it to http://HOST:PORT, or unset it"
         ) from error

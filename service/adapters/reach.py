@@ -1,10 +1,12 @@
 """Is the endpoint's host there? Asked without a paid call."""
 
-import ssl
+import asyncio
 
 import httpx
 
-from service.adapters.http_client import endpoint_url, new_client, server_of, tls_context
+from service.adapters.http_client import endpoint_url, tls_context
+from service.adapters.http_transport import PHASE, AiohttpTransport
+from service.adapters.proxy import proxy_for
 from service.adapters.send_phase import SendPhase
 from service.adapters.unreached import PROXY_LOGIN_REQUIRED, proxy_refusal, unreached
 from service.settings import EndpointSettings
@@ -18,23 +20,24 @@ async def reach(endpoint: EndpointSettings) -> int:
     """GET the base URL and return the HTTP status. Any will do but a proxy's own: something that speaks HTTP is there.
 
     Raises:
-        EndpointUnreachable: no HTTP answer; each step may take as long as a connection may.
+        EndpointUnreachable: no HTTP answer within twice the time that a connection may take.
         EndpointConfigurationError: the call cannot even be tried.
     """
     url = endpoint_url(endpoint.base_url)
+    through = proxy_for(url)
+    proxy = through.name if through else None
     sent = SendPhase()
-    sent.handed_over()
+    request = httpx.Request("GET", url, extensions={PHASE: sent})
+    transport = AiohttpTransport(tls_context(endpoint.ca_file), endpoint.connect_timeout, 0, through)
     try:
-        async with new_client(tls_context(endpoint.ca_file), httpx.Timeout(endpoint.connect_timeout)) as client:
-            status = (await client.get(url, extensions={"trace": sent.observe})).status_code
-    # An alert of TLS that comes late is raised bare.
-    except (httpx.HTTPError, ssl.SSLError) as error:
-        proxy = sent.detour(*server_of(url))
-        said = str(error) or type(error).__name__
+        async with transport, asyncio.timeout(2 * endpoint.connect_timeout):
+            status = (await transport.handle_async_request(request)).status_code
+    except (httpx.HTTPError, TimeoutError) as error:
+        said = str(error) or ("nothing within the time" if isinstance(error, TimeoutError) else type(error).__name__)
         raise EndpointUnreachable(
             unreached(error, sent.phase, proxy)
             or f"no answer ({said}); check VIDEOGEN_ENDPOINT__BASE_URL and the network"
         ) from error
     if status == PROXY_LOGIN_REQUIRED:
-        raise EndpointUnreachable(proxy_refusal(f"the proxy {sent.detour(*server_of(url))}", str(status)))
+        raise EndpointUnreachable(proxy_refusal(f"the proxy {proxy}", str(status)))
     return status

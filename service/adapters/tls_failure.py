@@ -64,13 +64,18 @@ def tls_failure(error: ssl.SSLError, server: TlsServer) -> str:
             return f"{name} refused TLS with us ({reason}): check its log, and whether it asks for a client certificate"
         case ssl.SSLEOFError() | ssl.SSLZeroReturnError():
             # Which of the two it is depends on OpenSSL and on who is faster.
-            return (
-                f"{name} closed the connection in the TLS handshake: check certificates and TLS versions of both "
-                "sides, its log, and whether it asks for a client certificate"
-            )
+            return cut_handshake(server)
         case _:
             said = error.reason or error.strerror or type(error).__name__
             return f"TLS with {name} failed ({said}): check certificates and TLS versions of both sides, and its log"
+
+
+def cut_handshake(server: TlsServer) -> str:
+    """Say what to do where the other side closed or reset the connection in the handshake."""
+    return (
+        f"{server.name} closed the connection in the TLS handshake: check certificates and TLS versions of both "
+        "sides, its log, and whether it asks for a client certificate"
+    )
 
 
 def _other(server: TlsServer) -> str:

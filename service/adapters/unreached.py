@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 import httpx
 
+from service.adapters.refused import is_refused
 from service.adapters.send_phase import Phase
-from service.adapters.tls_failure import TlsServer, tls_failure
+from service.adapters.tls_failure import TlsServer, cut_handshake, tls_failure
 
 PROXY_SETTINGS = "HTTPS_PROXY, HTTP_PROXY or ALL_PROXY"
 """The variables that may have named the proxy; which one it was, the client does not tell."""
@@ -20,6 +21,9 @@ _ENDPOINT = TlsServer(
     schemes="http:// or https://",
     authority="VIDEOGEN_ENDPOINT__CA_FILE",
 )
+CUT = (ConnectionResetError, ConnectionAbortedError)
+"""A connection that stood, and was lost before it could be used: lost in the TLS handshake."""
+
 _LATE = (TimeoutError, httpx.TimeoutException)
 
 
@@ -29,13 +33,14 @@ def unreached(error: BaseException, phase: Phase, proxy: str | None) -> str | No
     Args:
         error: what httpx raised, or `TimeoutError` for the limit of the whole call.
         phase: how far the request had got.
-        proxy: host and port that were connected to, where they are not the endpoint's.
+        proxy: host and port of the proxy on the way, if any.
     """
     place, setting = (f"the proxy {proxy}", PROXY_SETTINGS) if proxy else (_ENDPOINT.name, _ENDPOINT.address)
+    detour = f" (through {place})" if proxy else ""
     tls = next((cause for cause in causes(error) if isinstance(cause, ssl.SSLError)), None)
     if tls is not None:
-        return tls_failure(tls, _ENDPOINT) + (f" (through {place})" if proxy else "")
-    if phase not in {Phase.CONNECTING, Phase.TUNNELLING, Phase.SECURING}:
+        return tls_failure(tls, _ENDPOINT) + detour
+    if phase is not Phase.CONNECTING:
         return None
     if isinstance(error, httpx.ProxyError):
         return proxy_refusal(place, str(error)[:3])
@@ -44,9 +49,11 @@ def unreached(error: BaseException, phase: Phase, proxy: str | None) -> str | No
     for cause in causes(error):
         if isinstance(cause, socket.gaierror):
             return f"the host name of {place} cannot be looked up ({cause.strerror}): check {setting}, and the DNS"
-        if isinstance(cause, ConnectionRefusedError):
+        if is_refused(cause):
             return f"nothing listens at {place}: check {setting}, and that it is running"
-    if phase is Phase.TUNNELLING:
+        if isinstance(error, httpx.ConnectError) and isinstance(cause, CUT):
+            return cut_handshake(_ENDPOINT) + detour
+    if proxy:
         return f"{place} broke off when it was asked for a tunnel to the endpoint: check {setting}, and its log"
     return None
 
@@ -66,7 +73,6 @@ def proxy_refusal(place: str, status: str) -> str:
 
 def causes(error: BaseException | None) -> Iterator[BaseException]:
     """Yield an error and what led to it, members of groups included."""
-    # httpcore re-raises "from None", which hides the cause but keeps the context.
     while error is not None:
         yield error
         if isinstance(error, BaseExceptionGroup):

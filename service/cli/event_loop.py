@@ -16,12 +16,21 @@ def run_to_the_end(work: Coroutine[Any, Any, T], patience: float = _PATIENCE) ->
     aiormq can wait for ever in the close of a connection that the broker resets at that moment, and it swallows the
     cancellation: `asyncio.run` would never come back, and the process never end.
     """
-    loop = asyncio.new_event_loop()
+    loop = _new_event_loop()
     asyncio.set_event_loop(loop)
     try:
         return loop.run_until_complete(work)
     finally:
         _end(loop, patience)
+
+
+def _new_event_loop() -> asyncio.AbstractEventLoop:
+    try:
+        import uvloop
+    except ImportError:
+        # It is not built for every platform; the worker is only slower without it.
+        return asyncio.new_event_loop()
+    return uvloop.new_event_loop()
 
 
 def _end(loop: asyncio.AbstractEventLoop, patience: float) -> None:

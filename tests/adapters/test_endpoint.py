@@ -151,7 +151,7 @@ async def test_a_certificate_is_trusted_when_its_authority_is_in_the_ca_file(
 
 def test_a_base_url_that_the_client_cannot_read_is_refused_at_once() -> None:
     with pytest.raises(EndpointConfigurationError, match="VIDEOGEN_ENDPOINT__BASE_URL"):
-        HttpxEndpoint(settings("https://☃.example"), 1, FakeClock())
+        HttpxEndpoint(settings("https://☃.example"), FakeClock())
 
 
 async def test_a_proxy_that_cannot_be_used_is_refused_before_the_first_call(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,8 +15,8 @@ Proofs = Mapping[Phase, NotSentReason]
 
 NEVER: Proofs = {}
 LOCAL: Proofs = {Phase.HANDED_OVER: NotSentReason.LOCAL}
-TUNNEL: Proofs = {Phase.TUNNELLING: NotSentReason.CONNECT}
-CONNECT_TIMEOUT: Proofs = dict.fromkeys((Phase.CONNECTING, Phase.SECURING), NotSentReason.CONNECT_TIMEOUT)
+CONNECT: Proofs = {Phase.CONNECTING: NotSentReason.CONNECT}
+CONNECT_TIMEOUT: Proofs = {Phase.CONNECTING: NotSentReason.CONNECT_TIMEOUT}
 
 LOST, TIMEOUT, UNEXPECTED = (
     UncertainReason.CONNECTION_LOST,
@@ -27,22 +27,19 @@ LOST, TIMEOUT, UNEXPECTED = (
 # What proves "not sent", and what it is called where it does not. Before the transport has the request
 # everything is LOCAL; the test adds that.
 ROWS: Mapping[type[Exception], tuple[Proofs, UncertainReason]] = {
-    httpx.ConnectError: ({Phase.CONNECTING: NotSentReason.CONNECT, Phase.SECURING: NotSentReason.TLS}, LOST),
+    httpx.ConnectError: (CONNECT, LOST),
     httpx.ConnectTimeout: (CONNECT_TIMEOUT, TIMEOUT),
     httpx.PoolTimeout: ({Phase.HANDED_OVER: NotSentReason.POOL_TIMEOUT}, TIMEOUT),
-    httpx.ProxyError: (
-        dict.fromkeys((Phase.CONNECTING, Phase.TUNNELLING, Phase.SECURING), NotSentReason.CONNECT),
-        UNEXPECTED,
-    ),
+    httpx.ProxyError: (CONNECT, UNEXPECTED),
     httpx.UnsupportedProtocol: (LOCAL, UNEXPECTED),
     httpx.LocalProtocolError: (LOCAL, UNEXPECTED),
     httpx.InvalidURL: (LOCAL, UNEXPECTED),
     httpx.ReadTimeout: (NEVER, TIMEOUT),
     httpx.WriteTimeout: (NEVER, TIMEOUT),
-    httpx.ReadError: (TUNNEL, LOST),
-    httpx.WriteError: (TUNNEL, LOST),
+    httpx.ReadError: (CONNECT, LOST),
+    httpx.WriteError: (CONNECT, LOST),
     httpx.CloseError: (NEVER, LOST),
-    httpx.RemoteProtocolError: (TUNNEL, LOST),
+    httpx.RemoteProtocolError: (CONNECT, LOST),
     httpx.DecodingError: (NEVER, UNEXPECTED),
     httpx.TooManyRedirects: (NEVER, UNEXPECTED),
     httpx.HTTPStatusError: (NEVER, UNEXPECTED),
@@ -105,8 +102,6 @@ def test_an_exception_that_nobody_expected_is_uncertain(kind: type[Exception], p
         (Phase.QUEUED, NotSentReason.POOL_TIMEOUT),
         (Phase.HANDED_OVER, None),
         (Phase.CONNECTING, NotSentReason.CONNECT_TIMEOUT),
-        (Phase.TUNNELLING, NotSentReason.CONNECT_TIMEOUT),
-        (Phase.SECURING, NotSentReason.CONNECT_TIMEOUT),
         (Phase.SENDING, None),
     ],
 )
@@ -127,6 +122,8 @@ def test_the_limit_of_the_whole_call_needs_a_phase_that_proves_it(phase: Phase, 
         (ConnectionRefusedError(111, "refused"), NotSentReason.REFUSED),
         (ExceptionGroup("all attempts failed", [ConnectionRefusedError(), OSError()]), NotSentReason.REFUSED),
         (ssl.SSLCertVerificationError(1, "self-signed"), NotSentReason.TLS),
+        (ConnectionResetError(104, "reset"), NotSentReason.TLS),
+        (ConnectionAbortedError("SSL handshake is taking longer than 60 seconds"), NotSentReason.TLS),
         (OSError(113, "no route to host"), NotSentReason.CONNECT),
     ],
     ids=repr,

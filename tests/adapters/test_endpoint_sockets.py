@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
+from service.adapters.endpoint import HttpxEndpoint
 from service.core.call import (
     Accepted,
     Blocked,
@@ -18,7 +19,8 @@ from service.core.call import (
     UncertainReason,
     result_class,
 )
-from tests.support.endpoint_calls import ACCEPTED, CALL, hold, outcome_of, serving, submitted
+from tests.support.endpoint_calls import ACCEPTED, CALL, hold, outcome_of, serving, settings, submitted
+from tests.support.fakes import FakeClock
 from tests.support.raw_server import Peer, RawServer, Script, answer, answering, raw_server
 
 HTML = b"<html><h1>Bad Gateway</h1></html>"
@@ -69,15 +71,6 @@ async def test_a_tls_handshake_that_stalls_is_not_sent_and_leaves_no_socket(limi
         await server.wait_open(0)
     assert isinstance(result, NotSent)
     assert result.reason is NotSentReason.CONNECT_TIMEOUT
-
-
-async def test_a_call_that_never_got_a_connection_is_not_sent() -> None:
-    async with serving(hold, 1, timeout=0.2) as (server, endpoint):
-        async with endpoint._clients.client():
-            result = await endpoint.submit(CALL)
-        assert server.connections == 0
-    assert isinstance(result, NotSent)
-    assert result.reason is NotSentReason.POOL_TIMEOUT
 
 
 @pytest.fixture
@@ -265,6 +258,50 @@ async def test_a_trickling_answer_ends_with_the_timeout_of_the_whole_call() -> N
     assert isinstance(result, Uncertain)
     assert result.reason is UncertainReason.UNREADABLE_ANSWER
     assert posts == 1
+
+
+async def test_cancellation_propagates() -> None:
+    async with serving(hold) as (server, endpoint):
+        task = asyncio.create_task(endpoint.submit(CALL))
+        await server.wait_posts(1)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        await server.wait_open(0)
+
+
+@pytest.mark.pain(11)
+@pytest.mark.parametrize("scheme", ["http", "https"])
+async def test_two_hundred_rounds_of_cancellation_take_no_connection_away(scheme: str) -> None:
+    answers = asyncio.Event()
+
+    async def script(peer: Peer) -> None:
+        if not answers.is_set():
+            await peer.gone()
+        elif scheme == "http":
+            await answering(ACCEPTED)(peer)
+
+    async with (
+        raw_server(script) as server,
+        HttpxEndpoint(settings(f"{scheme}://127.0.0.1:{server.port}"), FakeClock()) as endpoint,
+    ):
+
+        async def cut(after: float) -> None:
+            # Later and later, so that the cut falls on every step between queueing and waiting for the answer.
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(after):
+                    await endpoint.submit(CALL)
+
+        for round_ in range(200):
+            step = (round_ % 50) * 0.0001
+            await asyncio.gather(*(cut(step + place * 0.0003) for place in range(4)))
+        await server.wait_open(0)
+
+        answers.set()
+        async with asyncio.timeout(5):
+            results = await asyncio.gather(*(endpoint.submit(CALL) for _ in range(4)))
+    expected = ResultClass.ACCEPTED if scheme == "http" else ResultClass.NOT_SENT
+    assert {result_class(result) for result in results} == {expected}
 
 
 @pytest.mark.parametrize(

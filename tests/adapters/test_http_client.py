@@ -1,9 +1,8 @@
 from pathlib import Path
 
-import httpx
 import pytest
 
-from service.adapters.http_client import EndpointConfigurationError, endpoint_url, new_client, tls_context
+from service.adapters.http_client import EndpointConfigurationError, endpoint_url, tls_context
 
 
 def test_a_path_is_added_to_the_base_url() -> None:
@@ -29,14 +28,3 @@ def test_authorities_that_cannot_be_used_are_named_with_what_asked_for_them(
         monkeypatch.setenv("SSL_CERT_FILE", str(path))
     with pytest.raises(EndpointConfigurationError, match=culprit):
         tls_context(None if from_environment else path)
-
-
-@pytest.mark.parametrize("name", ["HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY"])
-@pytest.mark.parametrize("proxy", ["foo://me:hush@proxy", "http://me:hu/sh@proxy", "socks5://me:hush@proxy"])
-def test_a_proxy_that_cannot_be_used_is_explained_without_its_password(
-    name: str, proxy: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv(name, proxy)
-    with pytest.raises(EndpointConfigurationError, match=name) as refused:
-        new_client(tls_context(None), httpx.Timeout(1.0))
-    assert "hu" not in str(refused.value)

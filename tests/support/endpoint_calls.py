@@ -23,24 +23,22 @@ def settings(base_url: str, **changes: object) -> EndpointSettings:
 
 
 @asynccontextmanager
-async def serving(
-    script: Script, max_connections: int = 64, /, **changes: object
-) -> AsyncIterator[tuple[RawServer, HttpxEndpoint]]:
+async def serving(script: Script, **changes: object) -> AsyncIterator[tuple[RawServer, HttpxEndpoint]]:
     async with (
         raw_server(script) as server,
-        HttpxEndpoint(settings(server.url, **changes), max_connections, FakeClock()) as endpoint,
+        HttpxEndpoint(settings(server.url, **changes), FakeClock()) as endpoint,
     ):
         yield server, endpoint
 
 
 async def submitted(base_url: str, **changes: object) -> CallResult:
-    async with HttpxEndpoint(settings(base_url, **changes), 1, FakeClock()) as endpoint:
+    async with HttpxEndpoint(settings(base_url, **changes), FakeClock()) as endpoint:
         return await endpoint.submit(CALL)
 
 
 async def outcome_of(script: Script, **changes: object) -> tuple[CallResult, int]:
     """Make one call; give its result and how many POSTs the server saw."""
-    async with serving(script, 64, **changes) as (server, endpoint):
+    async with serving(script, **changes) as (server, endpoint):
         result = await endpoint.submit(CALL)
         return result, len(server.posts)
 

@@ -26,6 +26,7 @@ from redis.exceptions import (
 )
 
 from service.adapters.certificates import CertificateError
+from service.adapters.refused import is_refused
 from service.adapters.tls_failure import TlsServer, tls_failure
 
 _REDIS = TlsServer(
@@ -79,7 +80,7 @@ def _connection_failure(error: BaseException) -> str:
             return tls_failure(error, _REDIS)
         case socket.gaierror():
             return f"the host in VIDEOGEN_LEDGER__URL cannot be looked up ({error.strerror}): check it, and the DNS"
-        case OSError() if isinstance(error, ConnectionRefusedError) or "Connect call failed" in str(error):
+        case OSError() if is_refused(error):
             return "no Redis listens there: check host and port in VIDEOGEN_LEDGER__URL, and that Redis is running"
         case asyncio.IncompleteReadError() | ConnectionError():
             return (

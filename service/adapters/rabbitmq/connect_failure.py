@@ -15,6 +15,7 @@ from aio_pika.exceptions import (
 from pamqp.exceptions import PAMQPException
 
 from service.adapters.rabbitmq.errors import describe
+from service.adapters.refused import is_refused
 from service.adapters.tls_failure import TlsServer, tls_failure
 
 # A broker's first frames have a few hundred bytes; other protocols read as a length give millions.
@@ -74,10 +75,10 @@ def _socket_failure(error: BaseException, security: Security) -> str:
             partial and expected > _LONGEST_FIRST_FRAME
         ):
             return _NO_RABBITMQ
-        case asyncio.IncompleteReadError() | ConnectionError() if "Connect call failed" not in str(error):
-            return _closed(security)
-        case OSError() if "Connect call failed" in str(error):
+        case OSError() if is_refused(error):
             return "nothing listens at the broker address: check its host and port, and that RabbitMQ is running"
+        case asyncio.IncompleteReadError() | ConnectionError():
+            return _closed(security)
         case _:
             return describe(error)
 
