@@ -10,7 +10,6 @@ from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Self, cast
 
 import aiormq.channel
-from aio_pika import Message
 from aio_pika.exceptions import ChannelNotFoundEntity, DeliveryError
 
 from service.adapters.rabbitmq.connect import LinkOptions, open_connection
@@ -57,21 +56,21 @@ class DirectReplies:
     async def __aexit__(self, *_: object) -> None:
         await self._forget()
 
-    async def deliver(self, wire: Message, queue: str) -> bool:
+    async def deliver(self, body: bytes, properties: aiormq.spec.Basic.Properties, queue: str) -> bool:
         """Publish a reply; tell whether its requester surely had it. Where not, the caller must keep it elsewhere."""
         async with self._turn:
             try:
                 async with asyncio.timeout(self._options.connect_timeout):
-                    return await self._deliver(wire, queue)
+                    return await self._deliver(body, properties, queue)
             except (LinkLost, DeliveryError, TimeoutError):
                 await self._forget()
                 return False
 
-    async def _deliver(self, wire: Message, queue: str) -> bool:
+    async def _deliver(self, body: bytes, properties: aiormq.spec.Basic.Properties, queue: str) -> bool:
         channel = await self._ready_channel()
         with link_errors():
-            await channel.default_exchange.publish(wire, queue, mandatory=False)
             underlay = cast("aiormq.channel.Channel", await channel.get_underlay_channel())
+            await underlay.basic_publish(body, routing_key=queue, properties=properties)
             try:
                 await underlay.rpc(_LookUp(queue=queue, passive=True))
             except ChannelNotFoundEntity:

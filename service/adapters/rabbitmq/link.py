@@ -25,12 +25,36 @@ class Session:
     largest_frame: int
     on_end: Callable[["Session"], None]
     ended: asyncio.Future[str] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+    _waits: set[asyncio.Timeout] = field(default_factory=set)
 
     def end(self, reason: str) -> None:
         """End this session; the link makes a new one. A second call changes nothing."""
         if not self.ended.done():
             self.ended.set_result(reason)
             self.on_end(self)
+            for wait in self._waits:
+                _break_off(wait)
+
+    @asynccontextmanager
+    async def lasting(self) -> AsyncIterator[Callable[[], None]]:
+        """Wait in here for no longer than the session lasts. What it gives breaks the wait off earlier.
+
+        Not a task of its own for each wait, nor `asyncio.wait`: every result that is published waits here.
+
+        Raises:
+            TimeoutError: the session has ended, or the wait was broken off.
+        """
+        async with asyncio.timeout(0 if self.ended.done() else None) as wait:
+            self._waits.add(wait)
+            try:
+                yield lambda: _break_off(wait)
+            finally:
+                self._waits.discard(wait)
+
+
+def _break_off(wait: asyncio.Timeout) -> None:
+    if not wait.expired():
+        wait.reschedule(asyncio.get_running_loop().time())
 
 
 class Link:

@@ -49,14 +49,14 @@ class _PublishWatch:
             # Glances are counted, not the time: a stalled event loop uses up one of them, not all.
             glances = 0
             while glances * _GLANCE < self._within and not await first_of(canary, session, _GLANCE):
-                glances = 0 if await self._is_blocked(session) else glances + 1
+                glances = 0 if self._is_blocked(session) else glances + 1
             if session.ended.done():
                 return
             if not canary.done():
                 session.end("the broker confirmed nothing in time")
                 return
             canary.result()
-            self._report(blocked=await is_blocked(session))
+            self._report(blocked=is_blocked(session))
         except LinkLost as lost:
             session.end(str(lost))
         finally:
@@ -68,10 +68,10 @@ class _PublishWatch:
             done, _pending = await asyncio.wait({session.ended}, timeout=_GLANCE)
             if done:
                 return
-            self._report(blocked=await is_blocked(session))
+            self._report(blocked=is_blocked(session))
 
-    async def _is_blocked(self, session: Session) -> bool:
-        blocked = await is_blocked(session)
+    def _is_blocked(self, session: Session) -> bool:
+        blocked = is_blocked(session)
         if blocked:
             self._report(blocked=blocked)
         return blocked

@@ -5,11 +5,11 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import count
-from typing import Any
+from typing import TYPE_CHECKING, cast
 
-from aio_pika import DeliveryMode, Message
-from aio_pika.abc import AbstractExchange
+from aio_pika import DeliveryMode
 from aio_pika.exceptions import DeliveryError, PublishError
+from aiormq import spec
 
 from service.adapters.rabbitmq.blocked import is_blocked
 from service.adapters.rabbitmq.direct_replies import PSEUDO_QUEUE, DirectReplies, is_direct
@@ -17,9 +17,12 @@ from service.adapters.rabbitmq.errors import LinkLost, link_errors
 from service.adapters.rabbitmq.headers import writable_headers
 from service.adapters.rabbitmq.link import Link, Session
 from service.core.facts import PublishAttempt, Published, QueueRefuses
-from service.core.outgoing import Outgoing, PublishVerdict, Route
+from service.core.outgoing import Outgoing, PublishVerdict
 from service.core.ports import Clock, Observer
 from service.core.result import RESULT_TYPE
+
+if TYPE_CHECKING:
+    from aiormq.channel import Channel
 
 _APP_ID = "videogen-worker"
 _NACK_TRIES = 4
@@ -135,63 +138,77 @@ class RabbitPublisher:
                     return attempt, session
 
     async def _try(self, session: Session, message: Outgoing) -> PublishAttempt:
-        wire, route = self._wire(session, message), message.route
+        route = message.route
         if not route.exchange and is_direct(route.routing_key):
-            delivered = await self._direct_replies.deliver(wire, route.routing_key)
+            delivered = await self._direct_replies.deliver(
+                message.body, self._properties(session, message), route.routing_key
+            )
             return PublishAttempt.CONFIRMED if delivered else PublishAttempt.RETURNED
-        publishing = asyncio.ensure_future(self._send(session, wire, route))
         try:
-            if not await self._answered(session, publishing):
-                return PublishAttempt.LOST if session.ended.done() else PublishAttempt.TIMEOUT
-            await publishing
+            async with session.lasting() as break_off:
+                with self._overdue(session, break_off), link_errors():
+                    await self._send(session, message)
         except PublishError:
-            return PublishAttempt.RETURNED
+            attempt = PublishAttempt.RETURNED
         except DeliveryError:
-            return PublishAttempt.NACKED
+            attempt = PublishAttempt.NACKED
         except LinkLost as lost:
             session.end(str(lost))
             return PublishAttempt.LOST
+        except TimeoutError:
+            return PublishAttempt.LOST if session.ended.done() else PublishAttempt.TIMEOUT
+        else:
+            attempt = PublishAttempt.CONFIRMED
+        self._last_answer = self._clock.monotonic()
+        return attempt
+
+    @contextmanager
+    def _overdue(self, session: Session, break_off: Callable[[], None]) -> Iterator[None]:
+        """Break a wait off after the timeout, but not while the session is blocked."""
+        timer: asyncio.TimerHandle
+
+        def start() -> None:
+            nonlocal timer
+            timer = asyncio.get_running_loop().call_later(self._timeout, overdue)
+
+        def overdue() -> None:
+            if is_blocked(session):
+                start()
+            else:
+                break_off()
+
+        start()
+        try:
+            yield
         finally:
-            publishing.cancel()
-        return PublishAttempt.CONFIRMED
+            timer.cancel()
 
-    async def _answered(self, session: Session, publishing: asyncio.Future[None]) -> bool:
-        """Wait for the broker's word, for as long as the session lives and blocks, else at most the timeout."""
-        while True:
-            waits: set[asyncio.Future[Any]] = {publishing, session.ended}
-            await asyncio.wait(waits, timeout=self._timeout, return_when=asyncio.FIRST_COMPLETED)
-            if publishing.done():
-                self._last_answer = self._clock.monotonic()
-            if publishing.done() or session.ended.done() or not await is_blocked(session):
-                return publishing.done()
+    async def _send(self, session: Session, message: Outgoing) -> None:
+        channel = cast("Channel", await session.channel.get_underlay_channel())
+        await channel.basic_publish(
+            message.body,
+            exchange=message.route.exchange,
+            routing_key=message.route.routing_key,
+            properties=self._properties(session, message),
+            mandatory=True,
+            # The confirm says more than that the bytes are on their way.
+            wait=False,
+        )
 
-    @staticmethod
-    async def _send(session: Session, wire: Message, route: Route) -> None:
-        with link_errors():
-            exchange = await _exchange(session, route.exchange)
-            await exchange.publish(wire, route.routing_key, mandatory=True)
-
-    def _wire(self, session: Session, message: Outgoing) -> Message:
+    def _properties(self, session: Session, message: Outgoing) -> spec.Basic.Properties:
         # The library pairs returns with confirms by message_id: two publishes in flight with one id swap
         # their verdicts (aio-pika issue 689). So every try has its own, unless it moves a request, which has one.
         moved = message.message_id is not None
-        return Message(
-            message.body,
-            headers=writable_headers(message.headers or {}, session.largest_frame),
+        return spec.Basic.Properties(
             content_type=message.content_type,
             content_encoding=message.content_encoding,
+            headers=writable_headers(message.headers, session.largest_frame) if message.headers else None,
             delivery_mode=DeliveryMode.PERSISTENT,
             priority=message.priority,
             correlation_id=message.correlation_id,
             reply_to=None if message.reply_to == PSEUDO_QUEUE else message.reply_to,
             message_id=message.message_id if moved else self._new_id(),
             timestamp=message.timestamp,
-            type=message.type,
+            message_type=message.type,
             app_id=message.app_id or (None if moved else _APP_ID),
         )
-
-
-async def _exchange(session: Session, name: str) -> AbstractExchange:
-    if not name:
-        return session.channel.default_exchange
-    return await session.channel.get_exchange(name, ensure=False)
