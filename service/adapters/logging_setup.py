@@ -23,35 +23,60 @@ def configure_logging(settings: Settings, stream: TextIO | None = None) -> Secre
     """
     secrets = Secrets(secret_texts(settings))
     stream = stream or sys.stderr
+    level = logging.getLevelNamesMapping()[settings.log.level.upper()]
+    render = _renderer(settings.log.format, colors=stream.isatty())
+    stamps: list[structlog.typing.Processor] = [
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    _send_libraries(
+        stream,
+        max(level, logging.WARNING),
+        [redact(secrets, ours=False), *stamps, render],
+    )
+    # Our own lines don't pass through the standard library's logging: there is one for each request, and the detour
+    # would cost more than the call to the endpoint.
+    structlog.configure(
+        processors=[
+            _name_of_ours,
+            structlog.processors.ExceptionRenderer(_traceback_of),
+            redact(secrets, ours=True),
+            *stamps,
+            render,
+        ],
+        logger_factory=structlog.WriteLoggerFactory(stream),
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+    )
+    return secrets
+
+
+def _send_libraries(stream: TextIO, level: int, processors: list[structlog.typing.Processor]) -> None:
     handler = logging.StreamHandler(stream)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             processors=[
-                structlog.processors.ExceptionRenderer(lambda info: traceback_without_messages(info[1])),
-                redact(secrets),
+                structlog.processors.ExceptionRenderer(_traceback_of),
                 structlog.stdlib.add_logger_name,
-                structlog.stdlib.add_log_level,
-                structlog.processors.TimeStamper(fmt="iso", utc=True),
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                _renderer(settings.log.format, colors=stream.isatty()),
+                *processors,
             ]
         )
     )
-    level = logging.getLevelNamesMapping()[settings.log.level.upper()]
     root = logging.getLogger()
     root.handlers = [handler]
-    root.setLevel(max(level, logging.WARNING))
-    logging.getLogger(ROOT).setLevel(level)
+    root.setLevel(level)
     logging.captureWarnings(capture=True)
-    structlog.configure(
-        processors=[
-            structlog.stdlib.filter_by_level,
-            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
-        ],
-        logger_factory=structlog.stdlib.LoggerFactory(),
-        wrapper_class=structlog.stdlib.BoundLogger,
-    )
-    return secrets
+
+
+def _name_of_ours(
+    _logger: structlog.typing.WrappedLogger, _method: str, event: structlog.typing.EventDict
+) -> structlog.typing.EventDict:
+    event["logger"] = ROOT
+    return event
+
+
+def _traceback_of(exc_info: structlog.typing.ExcInfo) -> str:
+    return traceback_without_messages(exc_info[1])
 
 
 def _renderer(log_format: LogFormat, *, colors: bool) -> structlog.typing.Processor:

@@ -51,7 +51,7 @@ from service.core.outcome import (
 )
 
 ROOT = "service"
-"""Loggers of this name and below are ours; all others are libraries and speak from WARNING up."""
+"""What our own lines name as their logger; all others are libraries and speak from WARNING up."""
 
 _LONG_STALL = 1.0
 """Seconds of loop lag that are worth a line: heartbeats and timeouts begin to suffer."""
@@ -63,7 +63,8 @@ class LogObserver:
     """Writes one line at info for each request, and lines for retries, links, defects and the drain."""
 
     def __init__(self) -> None:
-        self._log: structlog.stdlib.BoundLogger = structlog.stdlib.get_logger(ROOT)
+        # Bound once: the lazy kind would be bound anew for each line.
+        self._log: structlog.typing.FilteringBoundLogger = structlog.get_logger().bind()
         self._no_connection: str | None = None
 
     def notify(self, fact: Fact) -> None:

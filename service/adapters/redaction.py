@@ -48,15 +48,17 @@ def _forms(text: str) -> tuple[str, str]:
     return text, quote(text, safe="")
 
 
-def redact(secrets: Secrets) -> Processor:
+def redact(secrets: Secrets, *, ours: bool) -> Processor:
     """Make a structlog processor that masks `secrets` and bytes literals in the values of an event.
+
+    `ours`: the events are the worker's own, and not a library's.
 
     This is the second line of defence: no fact holds a secret. What `secrets` leaves out is left to the first.
     """
+    kept = _NEVER_SECRET | {"event"} if ours else frozenset[str]()
 
     def processor(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
         pattern = secrets.pattern
-        kept = _NEVER_SECRET | {"event"} if event.get("_from_structlog") else frozenset[str]()
         return {
             key: value if key.startswith("_") or key in kept else _clean(value, pattern) for key, value in event.items()
         }

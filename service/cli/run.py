@@ -37,14 +37,12 @@ def _defects_logged() -> "Iterator[None]":
     """Tell of an exception that nobody expected as a line of the log, like all that this process says."""
     import structlog
 
-    from service.adapters.logs import ROOT
-
     try:
         yield
     except typer.Exit:
         raise
     except Exception as error:
-        structlog.stdlib.get_logger(ROOT).critical("the worker ends, because of a defect", exc_info=error)
+        structlog.get_logger().critical("the worker ends, because of a defect", exc_info=error)
         raise typer.Exit(FAILED) from error
 
 

@@ -7,7 +7,7 @@ from tests.adapters.every_fact import PROMPT, failure
 
 
 def redacted(value: object, *secrets: str) -> object:
-    event = redact(Secrets(secrets))(None, "info", {"value": value})
+    event = redact(Secrets(secrets), ours=False)(None, "info", {"value": value})
     assert isinstance(event, dict)
     return event["value"]
 
@@ -28,7 +28,7 @@ def test_a_secret_is_masked_wherever_it_stands(value: object, shown: object) -> 
 
 def test_a_secret_that_is_learned_later_is_masked_by_the_same_processor() -> None:
     secrets = Secrets(["hush-now"])
-    processor = redact(secrets)
+    processor = redact(secrets, ours=False)
     secrets.learn("hush-later")
     assert processor(None, "info", {"value": "hush-now hush-later"}) == {"value": "*** ***"}
 
@@ -36,13 +36,13 @@ def test_a_secret_that_is_learned_later_is_masked_by_the_same_processor() -> Non
 def test_a_secret_is_masked_as_a_url_carries_it_too() -> None:
     secrets = Secrets(["hush/now"])
     secrets.learn("hush/later")
-    assert redact(secrets)(None, "info", {"value": "hush%2Fnow hush%2Flater"}) == {"value": "*** ***"}
+    assert redact(secrets, ours=False)(None, "info", {"value": "hush%2Fnow hush%2Flater"}) == {"value": "*** ***"}
 
 
 def test_a_short_text_is_not_learned() -> None:
     secrets = Secrets()
     secrets.learn("short")
-    assert redact(secrets)(None, "info", {"value": "short"}) == {"value": "short"}
+    assert redact(secrets, ours=False)(None, "info", {"value": "short"}) == {"value": "short"}
 
 
 def test_the_longer_of_two_secrets_is_masked_whole() -> None:
