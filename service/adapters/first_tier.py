@@ -7,7 +7,7 @@ from datetime import datetime
 
 from tenacity import AsyncRetrying, RetryCallState
 
-from service.core.call import Accepted, Call, FailedCall, Uncertain
+from service.core.call import Accepted, Call, CallResult, FailedCall, Uncertain
 from service.core.drain import Draining
 from service.core.facts import RetryPlanned
 from service.core.gate import GateClosed, HeldTooLong
@@ -62,11 +62,10 @@ class _Placement:
         self._step: Again | Stop = Stop()
 
     async def run(self) -> Placed:
-        crank = AsyncRetrying(
-            retry=self._judge, wait=self._wait, before_sleep=self._announce, sleep=self._tier.admission.pause
-        )
         try:
-            made: Made = await crank(self._attempt)
+            made = await self._attempt()
+            if isinstance(self._step, Again):
+                made = await self._go_on_from(made)
         except (Draining, HeldTooLong):
             # Handed back as it is, the message would not tell of a doubt.
             return self._withheld() if self._doubt else GivenBack(self._calls)
@@ -85,21 +84,36 @@ class _Placement:
                 return Finished(result, self._calls, doubt=self._doubt)
 
     async def _attempt(self) -> Made:
+        """Make one call and decide what comes after it."""
+        self._step = Stop()
         made = await self._tier.paid_call.make(self._call, self._call.earlier + self._calls + 1, self._deadline)
         if isinstance(made, Ended):
             self._calls += 1
             self._doubt = self._doubt or made.doubt
+            self._decide(made.result)
         return made
 
-    def _judge(self, state: RetryCallState) -> bool:
-        """Decide once for each call; tenacity's other questions are answered from the same decision."""
-        outcome = state.outcome
-        if outcome is None or outcome.failed:
-            return False
-        made = outcome.result()
-        if not isinstance(made, Ended):
-            return False
-        result = made.result
+    async def _go_on_from(self, first: Made) -> Made:
+        """Pause and call again for as long as that is decided.
+
+        Only where a first call was not the last: setting the library's loop up costs as much as all else that is done
+        for a request.
+        """
+        before: list[Made] = [first]
+
+        async def following() -> Made:
+            return before.pop() if before else await self._attempt()
+
+        crank = AsyncRetrying(
+            retry=lambda _: isinstance(self._step, Again),
+            wait=lambda _: self._step.delay if isinstance(self._step, Again) else 0.0,
+            before_sleep=self._announce,
+            sleep=self._tier.admission.pause,
+        )
+        made: Made = await crank(following)
+        return made
+
+    def _decide(self, result: CallResult) -> None:
         self._step = next_step(
             self._tier.policy,
             result=result,
@@ -111,10 +125,6 @@ class _Placement:
         if isinstance(self._step, Again) and not isinstance(result, Accepted):
             self._last = result
             self._doubt = self._doubt or isinstance(result, Uncertain)
-        return isinstance(self._step, Again)
-
-    def _wait(self, _: RetryCallState) -> float:
-        return self._step.delay if isinstance(self._step, Again) else 0.0
 
     def _announce(self, _: RetryCallState) -> None:
         if isinstance(self._step, Again):
