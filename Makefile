@@ -37,6 +37,14 @@ chaos: JOBS = 2
 chaos: $(READY) ## kill, cut and freeze real processes, and judge what came of it (SIZE=full, SEED=n, REPORT=file)
 	@$(BIN)/pytest tests/chaos --numprocesses=$(JOBS) --dist=worksteal --chaos-size=$(SIZE) $(SEED:%=--chaos-seed=%) $(REPORT:%=--chaos-report=%) $(ARGS)
 
+# The rivals are installed beside everything else; nothing of that is removed.
+.PHONY: bench
+bench: SIZE = full
+bench: $(READY) ## measure the worker beside a bare loop and FastStream; writes docs/bench.md (SIZE=quick)
+	@env -u VIRTUAL_ENV UV_PROJECT_ENVIRONMENT=$(VENV) UV_PYTHON=$(BIN)/python UV_PYTHON_DOWNLOADS=never \
+		$(BIN)/uv sync --frozen --quiet --inexact --group bench
+	@$(BIN)/python -m tests.bench --size $(SIZE) $(ARGS)
+
 .PHONY: check
 check: $(READY) ## lint, format, types, architecture, dependencies
 	@$(BIN)/ruff check .

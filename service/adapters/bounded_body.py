@@ -19,7 +19,10 @@ async def read_body(response: httpx.Response, limit: int) -> bytes | None:
         httpx.HTTPError: the connection broke before the end.
     """
     raw = bytearray()
-    async for chunk in response.aiter_raw():
+    # The stream itself: the iterators of the response count and chunk what is a few bytes here.
+    if not isinstance(response.stream, httpx.AsyncByteStream):
+        raise TypeError("the body of an answer must be an asynchronous stream")
+    async for chunk in response.stream:
         raw += chunk
         if len(raw) > limit:
             return None

@@ -5,6 +5,7 @@ import json
 from collections.abc import Iterable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Self
 from urllib.parse import quote
 
@@ -114,9 +115,14 @@ class HttpxEndpoint:
 
 def _without(keys: Iterable[str], body: bytes | None) -> bytes | None:
     for key in keys if body else ():
-        for written in (key, quote(key, safe="")):
-            body = body and body.replace(written.encode(), b"[redacted]")
+        for written in _written(key):
+            body = body and body.replace(written, b"[redacted]")
     return body
+
+
+@lru_cache
+def _written(key: str) -> tuple[bytes, bytes]:
+    return key.encode(), quote(key, safe="").encode()
 
 
 def idempotency_key(request_id: str) -> str:

@@ -5,6 +5,7 @@ transport beyond speed is a proof: aiohttp hands a connection over before a firs
 whatever fails until then was surely not sent (`docs/decisions/0012-transport.md`).
 """
 
+import re
 import select
 import ssl
 from collections.abc import AsyncIterator
@@ -27,6 +28,8 @@ PHASE = "phase"
 """The extension of a request that holds its `SendPhase`."""
 
 _LONGEST_HEADER = 65_536
+# RFC 9110 section 5.5: no control characters, no blanks at either end.
+_ILLEGAL = re.compile(rb"[\0\r\n]|\A[ \t]|[ \t]\Z")
 _sending: ContextVar[SendPhase] = ContextVar("sending")
 
 
@@ -128,8 +131,7 @@ class _Body(httpx.AsyncByteStream):
 def _text(headers: list[tuple[bytes, bytes]]) -> list[tuple[str, str]]:
     """Decode headers; aiohttp would find an illegal value only with the connection in hand."""
     for name, value in headers:
-        # RFC 9110 section 5.5.
-        if value != value.strip(b" \t") or any(forbidden in value for forbidden in (b"\r", b"\n", b"\0")):
+        if _ILLEGAL.search(value):
             raise httpx.LocalProtocolError(f"Illegal header value {value!r} for {name!r}")
     return [(name.decode("latin-1"), value.decode("latin-1")) for name, value in headers]
 
