@@ -9,6 +9,10 @@ from typing import Generic, TypeVar
 
 from service.core.ledger import EntryDamaged, LedgerUnavailable
 
+# A transaction, and the way to its thread and back, costs many times what an operation in it does. Beside a call that
+# takes seconds nobody feels the wait, and at 700 requests a second seven operations share what each would have alone.
+_GATHERING = 0.005
+
 R = TypeVar("R")
 T = TypeVar("T")
 
@@ -94,6 +98,7 @@ class GroupCommit(Generic[R]):
 
     async def _write(self) -> None:
         while self._gathered:
+            await asyncio.sleep(_GATHERING)
             turns = [turn for turn in self._gathered if not turn.lapsed]
             self._gathered.clear()
             operations = [turn.take for turn in turns]

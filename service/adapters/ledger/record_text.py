@@ -14,7 +14,15 @@ class UnreadableRecordError(Exception):
 
 def submitted_text(record: SubmittedRecord) -> str:
     """Write a submitted record."""
-    return json.dumps(asdict(record) | {"at": record.at.isoformat()})
+    # Field by field: `asdict` copies deeply, and this runs for every request.
+    return json.dumps(
+        {
+            "task_id": record.task_id,
+            "model": record.model,
+            "attempts": record.attempts,
+            "at": record.at.isoformat(),
+        }
+    )
 
 
 def read_submitted(text: str | bytes) -> SubmittedRecord:
@@ -52,7 +60,7 @@ def read_answer(text: str | bytes) -> Answer:
 
 def spent_text(spent: frozenset[str]) -> str:
     """Write the replays that were used up."""
-    return json.dumps(sorted(spent))
+    return json.dumps(sorted(spent)) if spent else "[]"
 
 
 def read_spent(text: str) -> frozenset[str]:
