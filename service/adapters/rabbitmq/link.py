@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Self
 
 from aio_pika.abc import AbstractChannel, AbstractConnection
 
@@ -35,21 +37,35 @@ class Session:
             for wait in self._waits:
                 _break_off(wait)
 
-    @asynccontextmanager
-    async def lasting(self) -> AsyncIterator[Callable[[], None]]:
-        """Wait in here for no longer than the session lasts. What it gives breaks the wait off earlier.
+    def lasting(self) -> "SessionWait":
+        """Make a wait that lasts no longer than this session."""
+        return SessionWait(self._waits, begin_over=self.ended.done())
 
-        Not a task of its own for each wait, nor `asyncio.wait`: every result that is published waits here.
 
-        Raises:
-            TimeoutError: the session has ended, or the wait was broken off.
-        """
-        async with asyncio.timeout(0 if self.ended.done() else None) as wait:
-            self._waits.add(wait)
-            try:
-                yield lambda: _break_off(wait)
-            finally:
-                self._waits.discard(wait)
+class SessionWait:
+    """A wait that ends with its session: `async with` raises TimeoutError then.
+
+    Not a task of its own for each wait, nor `asyncio.wait`, nor a generator: every result that is published waits here.
+    """
+
+    def __init__(self, waits: set[asyncio.Timeout], *, begin_over: bool) -> None:
+        self._waits = waits
+        self._timeout = asyncio.timeout(0 if begin_over else None)
+
+    async def __aenter__(self) -> Self:
+        await self._timeout.__aenter__()
+        self._waits.add(self._timeout)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._waits.discard(self._timeout)
+        await self._timeout.__aexit__(kind, error, trace)
+
+    def break_off(self) -> None:
+        """End the wait before its session ends."""
+        _break_off(self._timeout)
 
 
 def _break_off(wait: asyncio.Timeout) -> None:

@@ -15,7 +15,7 @@ from service.adapters.rabbitmq.blocked import is_blocked
 from service.adapters.rabbitmq.direct_replies import PSEUDO_QUEUE, DirectReplies, is_direct
 from service.adapters.rabbitmq.errors import LinkLost, link_errors
 from service.adapters.rabbitmq.headers import writable_headers
-from service.adapters.rabbitmq.link import Link, Session
+from service.adapters.rabbitmq.link import Link, Session, SessionWait
 from service.core.facts import PublishAttempt, Published, QueueRefuses
 from service.core.outgoing import Outgoing, PublishVerdict
 from service.core.ports import Clock, Observer
@@ -35,6 +35,28 @@ _VERDICTS = {
     # A queue that confirms nothing is as good as one that refuses.
     PublishAttempt.TIMEOUT: PublishVerdict.NACKED,
 }
+
+
+class _Overdue:
+    """Breaks a wait off after `timeout` seconds, but not while the session is blocked."""
+
+    def __init__(self, timeout: float, session: Session, wait: SessionWait) -> None:
+        self._timeout = timeout
+        self._session = session
+        self._wait = wait
+        self._start()
+
+    def cancel(self) -> None:
+        self._timer.cancel()
+
+    def _start(self) -> None:
+        self._timer = asyncio.get_running_loop().call_later(self._timeout, self._ring)
+
+    def _ring(self) -> None:
+        if is_blocked(self._session):
+            self._start()
+        else:
+            self._wait.break_off()
 
 
 class RabbitPublisher:
@@ -145,9 +167,13 @@ class RabbitPublisher:
             )
             return PublishAttempt.CONFIRMED if delivered else PublishAttempt.RETURNED
         try:
-            async with session.lasting() as break_off:
-                with self._overdue(session, break_off), link_errors():
-                    await self._send(session, message)
+            async with session.lasting() as wait:
+                overdue = _Overdue(self._timeout, session, wait)
+                try:
+                    with link_errors():
+                        await self._send(session, message)
+                finally:
+                    overdue.cancel()
         except PublishError:
             attempt = PublishAttempt.RETURNED
         except DeliveryError:
@@ -161,27 +187,6 @@ class RabbitPublisher:
             attempt = PublishAttempt.CONFIRMED
         self._last_answer = self._clock.monotonic()
         return attempt
-
-    @contextmanager
-    def _overdue(self, session: Session, break_off: Callable[[], None]) -> Iterator[None]:
-        """Break a wait off after the timeout, but not while the session is blocked."""
-        timer: asyncio.TimerHandle
-
-        def start() -> None:
-            nonlocal timer
-            timer = asyncio.get_running_loop().call_later(self._timeout, overdue)
-
-        def overdue() -> None:
-            if is_blocked(session):
-                start()
-            else:
-                break_off()
-
-        start()
-        try:
-            yield
-        finally:
-            timer.cancel()
 
     async def _send(self, session: Session, message: Outgoing) -> None:
         channel = cast("Channel", await session.channel.get_underlay_channel())

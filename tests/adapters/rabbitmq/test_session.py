@@ -36,11 +36,15 @@ async def test_on_a_session_that_has_ended_nobody_waits() -> None:
 
 async def test_a_wait_can_be_broken_off_and_the_session_lasts() -> None:
     session = BrokerChannel().session()
-    with pytest.raises(TimeoutError):
-        async with session.lasting() as break_off:
-            break_off()
-            break_off()
+
+    async def broken_off() -> None:
+        async with session.lasting() as wait:
+            wait.break_off()
+            wait.break_off()
             await asyncio.Event().wait()
+
+    with pytest.raises(TimeoutError):
+        await broken_off()
     assert not session.ended.done()
 
 
