@@ -51,7 +51,7 @@ def main(
     *,
     size: Annotated[Size, typer.Option(help="quick: minutes. full: the report.")] = Size.FULL,
     only: Annotated[list[Part] | None, typer.Option(help="Measure this part alone; repeatable.")] = None,
-    workers: Annotated[str, typer.Option(help="Who: none,sqlite,redis,bare,faststream.")] = ",".join(Rival),
+    workers: Annotated[str, typer.Option(help="Who: none,sqlite,redis,bare,lean,faststream.")] = ",".join(Rival),
     in_flight: Annotated[str, typer.Option(help="Calls in flight, such as 64,2000.")] = "",
     latency: Annotated[str, typer.Option(help="Latencies of the endpoint in seconds, such as 0,0.2.")] = "",
     repeat: Annotated[int | None, typer.Option(min=1, help="Rounds of the cells that promises are about.")] = None,

@@ -11,10 +11,10 @@ from aio_pika.abc import AbstractIncomingMessage
 
 from service.cli.event_loop import run_to_the_end
 from tests.bench.job import Job
-from tests.bench.transport import transport
+from tests.bench.transport import Transport, client
 
 
-async def work(job: Job) -> None:
+async def work(job: Job, transport: Transport) -> None:
     connection = await aio_pika.connect(job.broker_url)
     async with connection, transport(job.url) as post:
         channel = await connection.channel()
@@ -37,4 +37,4 @@ async def work(job: Job) -> None:
 
 
 if __name__ == "__main__":
-    run_to_the_end(work(Job.from_command_line()))
+    run_to_the_end(work(Job.from_command_line(), client))

@@ -19,6 +19,7 @@ _COLOURS: Mapping[Rival, str] = {
     Rival.SQLITE: "#3274d9",
     Rival.REDIS: "#a352cc",
     Rival.BARE: "#56a64b",
+    Rival.LEAN: "#96d98d",
     Rival.FASTSTREAM: "#ff780a",
 }
 _THOUSANDS = FuncFormatter(lambda value, _: f"{value:,.0f}")

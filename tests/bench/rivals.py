@@ -19,6 +19,7 @@ class Rival(StrEnum):
     SQLITE = "sqlite"
     REDIS = "redis"
     BARE = "bare"
+    LEAN = "lean"
     FASTSTREAM = "faststream"
 
     @property
@@ -36,6 +37,7 @@ _TITLES = {
     Rival.SQLITE: "worker, SQLite",
     Rival.REDIS: "worker, Redis",
     Rival.BARE: "bare loop",
+    Rival.LEAN: "bare loop, no client",
     Rival.FASTSTREAM: "FastStream + httpx",
 }
 
@@ -49,7 +51,7 @@ async def started(
         values = worker_environment(stage, rival, queues, base_url, in_flight) | settings
         running = program("service", "run", folder=stage.folder, environment=values)
     else:
-        module = {Rival.BARE: "bare_loop", Rival.FASTSTREAM: "faststream_httpx"}[rival]
+        module = {Rival.BARE: "bare_loop", Rival.LEAN: "lean_loop", Rival.FASTSTREAM: "faststream_httpx"}[rival]
         job = Job(stage.broker_url, queues.topology.requests, queues.replies, base_url, in_flight)
         running = program(f"tests.bench.{module}", job.as_argument(), folder=stage.folder)
     async with running as process:
