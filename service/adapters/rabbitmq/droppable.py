@@ -13,6 +13,9 @@ from typing import Any
 import aio_pika
 from aiormq.connection import TCPTransportFactory, TLSTransportFactory, TransportFactory
 from aiormq.exceptions import AMQPConnectionError
+from typing_extensions import override
+
+from service.adapters.rabbitmq.gathering_writer import GatheringWriter
 
 _CHANCE = SystemRandom()
 _SEVERAL = 2
@@ -44,30 +47,37 @@ class _Grip(TransportFactory):
         self._library = library
         self.writer: asyncio.StreamWriter | None = None
 
-    async def create(  # type: ignore[explicit-override] # `typing.override` came with Python 3.12
+    @override
+    async def create(
         self,
-        url: Any,  # noqa: ANN401 - of a library that we do not use ourselves
-        **options: Any,  # noqa: ANN401 - of the library's own signature
+        url: Any,
+        **options: Any,
     ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         """Open a socket; raises what the library's own factory raises.
 
         A name may stand for several nodes. They are tried in random order: a node that takes connections and answers
         nothing would else be the first one for ever.
         """
+        reader, writer = await self._open(url, options)
+        self.writer = GatheringWriter(reader, writer)
+        return reader, self.writer
+
+    async def _open(
+        self,
+        url: Any,  # noqa: ANN401 - of a library that we do not use ourselves
+        options: dict[str, Any],
+    ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         addresses = await _addresses(url.host, url.port)
         if len(addresses) < _SEVERAL:
-            reader, self.writer = await self._library.create(url, **options)
-            return reader, self.writer
+            return await self._library.create(url, **options)
         _CHANCE.shuffle(addresses)
         if url.scheme == "amqps":
             # The certificate is for the name.
             options["server_hostname"] = url.host
         for address in addresses[:-1]:
             with suppress(AMQPConnectionError):
-                reader, self.writer = await self._library.create(url.with_host(address), **options)
-                return reader, self.writer
-        reader, self.writer = await self._library.create(url.with_host(addresses[-1]), **options)
-        return reader, self.writer
+                return await self._library.create(url.with_host(address), **options)
+        return await self._library.create(url.with_host(addresses[-1]), **options)
 
 
 async def _addresses(host: str, port: int) -> list[str]:

@@ -1,0 +1,87 @@
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from unittest.mock import patch
+
+from service.adapters.rabbitmq.gathering_writer import GatheringWriter
+from tests.support.fakes import GUARD
+
+
+@asynccontextmanager
+async def connected() -> AsyncIterator[tuple[GatheringWriter, asyncio.StreamReader, list[bytes]]]:
+    """A writer, what its other side reads, and each single write into the socket."""
+    arrived: asyncio.Future[asyncio.StreamReader] = asyncio.get_running_loop().create_future()
+    done = asyncio.Event()
+
+    async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        arrived.set_result(reader)
+        await done.wait()
+        writer.close()
+
+    server = await asyncio.start_server(accept, "127.0.0.1", 0)
+    reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+    gathering = GatheringWriter(reader, writer)
+    writes: list[bytes] = []
+    write = writer.transport.write
+
+    def recorded(data: bytes) -> None:
+        writes.append(bytes(data))
+        write(data)
+
+    try:
+        with patch.object(writer.transport, "write", recorded):
+            async with asyncio.timeout(GUARD):
+                yield gathering, await arrived, writes
+    finally:
+        done.set()
+        gathering.close()
+        await gathering.wait_closed()
+        server.close()
+
+
+async def test_what_is_written_in_one_turn_goes_out_at_once_and_in_order() -> None:
+    async with connected() as (writer, other_side, writes):
+        for frame in (b"one ", b"two ", bytearray(b"three")):
+            writer.write(frame)
+        assert writes == []
+        assert await other_side.readexactly(13) == b"one two three"
+        assert writes == [b"one two three"]
+
+
+async def test_a_drain_writes_at_once() -> None:
+    async with connected() as (writer, _, writes):
+        writer.write(b"one")
+        await writer.drain()
+        assert writes == [b"one"]
+        await asyncio.sleep(0)  # one turn of the event loop, no time
+        assert writes == [b"one"]
+
+
+async def test_a_later_turn_writes_for_itself() -> None:
+    async with connected() as (writer, other_side, writes):
+        writer.write(b"one")
+        assert await other_side.readexactly(3) == b"one"
+        writer.write(b"two")
+        assert await other_side.readexactly(3) == b"two"
+        assert writes == [b"one", b"two"]
+
+
+async def test_closing_writes_what_has_gathered() -> None:
+    async with connected() as (writer, other_side, _):
+        writer.write(b"last words")
+        writer.close()
+        assert await other_side.read() == b"last words"
+
+
+async def test_the_end_comes_after_what_has_gathered() -> None:
+    async with connected() as (writer, other_side, _):
+        writer.write(b"last words")
+        writer.write_eof()
+        assert await other_side.read() == b"last words"
+
+
+async def test_a_connection_that_was_cut_takes_no_harm() -> None:
+    async with connected() as (writer, other_side, _):
+        writer.write(b"never")
+        writer.transport.abort()
+        assert await other_side.read() == b""
