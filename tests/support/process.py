@@ -36,10 +36,13 @@ class Process:
         def said() -> str | None:
             return next((line for line in self.output if text in line), None)
 
-        async with asyncio.timeout(GUARD), self._changed:
-            while (line := said()) is None:
-                assert not self._stream_ended(), f"ended without saying {text!r}:\n" + "\n".join(self.output)
-                await self._changed.wait()
+        try:
+            async with asyncio.timeout(GUARD), self._changed:
+                while (line := said()) is None:
+                    assert not self._stream_ended(), f"ended without saying {text!r}:\n" + "\n".join(self.output)
+                    await self._changed.wait()
+        except TimeoutError:
+            raise AssertionError(f"did not say {text!r} in time:\n" + "\n".join(self.output)) from None
         return line
 
     def _stream_ended(self) -> bool:

@@ -20,10 +20,10 @@ text = os.environ["{TEXT}"]
 make = paid_call.PaidCall.make
 
 
-async def failing_make(self, call, attempt, deadline):
+async def failing_make(self, call, *arguments, **options):
     if "defect" in call.request.prompt:
         raise RuntimeError(text) from ValueError(text)
-    return await make(self, call, attempt, deadline)
+    return await make(self, call, *arguments, **options)
 
 
 async def failing_watch(*_):
