@@ -37,7 +37,6 @@ from service.core.facts import (
     LinkRole,
     LinkUp,
     LoopLag,
-    PaceChanged,
     Probing,
     PublishAttempt,
     Published,
@@ -73,7 +72,7 @@ class MetricsObserver:
         match fact:
             case Received() | Joined() | CallPrevented() | Settled() | SettlementAbandoned():
                 self._requests.notify(fact)
-            case CallEnded() | RetryPlanned() | ConsumptionPaused() | PaceChanged():
+            case CallEnded() | RetryPlanned() | ConsumptionPaused():
                 self._endpoint.notify(fact)
             case Published() | LinkUp() | LinkDown() | ConsumerActive() | BrokerBlocked():
                 self._broker.notify(fact)
