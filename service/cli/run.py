@@ -71,7 +71,7 @@ def _collect_garbage_less_often() -> None:
     """Leave out of garbage collection what lives as long as the process, and look at the rest less often.
 
     A request makes some thousand objects, and nearly all of them go without a collector. With Python's own thresholds
-    looking for the others takes a tenth of the worker's CPU (docs/bench.md).
+    looking for the others took a tenth of the CPU of a busy worker.
     """
     import gc
 
