@@ -70,8 +70,8 @@ async def _work(settings: "Settings", learned_secret: "Callable[[str], None]") -
 def _collect_garbage_less_often() -> None:
     """Leave out of garbage collection what lives as long as the process, and look at the rest less often.
 
-    A request makes some thousand objects, and nearly all of them go without a collector. With Python's own thresholds
-    looking for the others took a tenth of the CPU of a busy worker.
+    A request makes some thousand objects, and nearly all of them go without a collector. Python's own thresholds have
+    it look for the others after every 700.
     """
     import gc
 
