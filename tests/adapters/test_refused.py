@@ -29,3 +29,14 @@ def test_a_port_on_which_nobody_listens_is_refused_on_every_loop(
 )
 def test_other_failures_are_not(error: OSError) -> None:
     assert not is_refused(error)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Multiple exceptions: [Errno 111] Connection refused, [Errno 111] Connection refused",
+        "Multiple exceptions: [Errno 111] Connect call failed ('::1', 9), [Errno 111] Connect call failed ('127.0.0.1', 9)",
+    ],
+)
+def test_several_refusals_in_one_exception_are_refused(text: str) -> None:
+    assert is_refused(OSError(text))
