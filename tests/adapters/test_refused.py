@@ -35,7 +35,7 @@ def test_other_failures_are_not(error: OSError) -> None:
     "text",
     [
         "Multiple exceptions: [Errno 111] Connection refused, [Errno 111] Connection refused",
-        "Multiple exceptions: [Errno 111] Connect call failed ('::1', 9), [Errno 111] Connect call failed ('127.0.0.1', 9)",
+        "Multiple exceptions: [Errno 111] Connect call failed ('::1', 9), [Errno 111] Connect call failed ('::2', 9)",
     ],
 )
 def test_several_refusals_in_one_exception_are_refused(text: str) -> None:
