@@ -11,6 +11,7 @@ from prometheus_client import CollectorRegistry
 from service.adapters.admin import AdminServer
 from service.adapters.api_key import KeySource, watch_key
 from service.adapters.broker_setup import contract_step, topology_step
+from service.adapters.call_cap import LeakyCap
 from service.adapters.catalogue_file import load_catalogue
 from service.adapters.endpoint import HttpxEndpoint
 from service.adapters.first_tier import FirstTier
@@ -27,7 +28,7 @@ from service.adapters.rabbitmq.publish_watch import watch_publishing
 from service.adapters.rabbitmq.publisher import RabbitPublisher
 from service.adapters.rabbitmq.tolerant_decoding import tolerate_odd_properties
 from service.adapters.system import SystemClock, new_id, uniform
-from service.core.admission import ConcurrencyLimit, GatedAdmission
+from service.core.admission import GatedAdmission
 from service.core.bookkeeping import Bookkeeping
 from service.core.broker_pauses import BrokerPauses
 from service.core.drain import Drain
@@ -44,6 +45,7 @@ from service.core.readiness import ReadinessObserver
 from service.core.reading import RequestReader
 from service.core.retry import OnUncertain, RetryPolicy
 from service.core.settling import Settler
+from service.core.turns import Turns
 from service.settings import Settings
 
 
@@ -163,12 +165,25 @@ def _calling(common: _Common, ledger: Ledger, endpoint: Endpoint, reader: Reques
     patience = settings.worker.patience
     books = Bookkeeping(ledger, common.gate, common.observer, patience)
     health = EndpointHealth(common.gate, settings.endpoint.down_after, settings.endpoint.doubt_after)
-    admission = GatedAdmission(ConcurrencyLimit(settings.worker.concurrency, common.drain), common.gate)
+    admission = GatedAdmission(_turns(common), common.gate)
     resend = settings.endpoint.on_uncertain is OnUncertain.RESEND
     paid_call = PaidCall(endpoint, books, admission, health, common.clock, common.observer, resend, patience=patience)
     caller = FirstTier(paid_call, admission, retry_policy_of(settings), common.clock, common.observer, uniform)
     handler = Handler(reader, caller, second_tier_policy_of(settings), common.clock, common.observer)
     return _Calling(handler, books, health)
+
+
+def _turns(common: _Common) -> Turns:
+    cap = common.settings.endpoint.max_rps
+    return Turns(
+        common.settings.worker.concurrency,
+        common.gate,
+        common.drain,
+        common.observer,
+        # Who waits longer than this for a turn leaves the line; a longer pause would move messages in circles.
+        longest_pause=common.settings.retry.budget,
+        cap=None if cap is None else LeakyCap(cap),
+    )
 
 
 def _consume_link(common: _Common, options: LinkOptions, publish_link: Link, consumer: RabbitConsumer) -> Link:

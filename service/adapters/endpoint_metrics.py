@@ -4,7 +4,7 @@ from prometheus_client import CollectorRegistry, Gauge
 
 from service.adapters.metric_families import counters, gauges, histograms
 from service.core.call import ResultClass, result_class
-from service.core.facts import CallEnded, ConsumptionPaused, PauseReason, RetryPlanned, RetryReason
+from service.core.facts import CallEnded, ConsumptionPaused, PaceChanged, PauseReason, RetryPlanned, RetryReason
 
 
 class EndpointMetrics:
@@ -23,9 +23,15 @@ class EndpointMetrics:
         self._paused = gauges(
             "videogen_consumption_paused", "1: no message is taken, for this reason.", "reason", PauseReason, registry
         )
-        Gauge("videogen_concurrency_limit", "Most calls in flight at once.", registry=registry).set(concurrency_limit)
+        self._concurrency = Gauge("videogen_concurrency_limit", "Most calls in flight at once.", registry=registry)
+        self._concurrency.set(concurrency_limit)
+        self._rate = Gauge(
+            "videogen_rate_limit_calls_per_second",
+            "Calls that may start in a second, as found from refusals; 0: no limit is known.",
+            registry=registry,
+        )
 
-    def notify(self, fact: CallEnded | RetryPlanned | ConsumptionPaused) -> None:
+    def notify(self, fact: CallEnded | RetryPlanned | ConsumptionPaused | PaceChanged) -> None:
         """Take notice."""
         match fact:
             case CallEnded(result=result, seconds=seconds):
@@ -36,3 +42,6 @@ class EndpointMetrics:
                 self._retries[reason].inc()
             case ConsumptionPaused(reason=reason, paused=paused):
                 self._paused[reason].set(int(paused))
+            case PaceChanged(rate=rate, concurrency=concurrency):
+                self._rate.set(rate or 0.0)
+                self._concurrency.set(concurrency)

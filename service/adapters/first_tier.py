@@ -16,6 +16,7 @@ from service.core.paid_call import Ended, Made, PaidCall, TooLate
 from service.core.placement import AlreadyKnown, DeadlinePassed, Finished, GivenBack, Placed, RunningElsewhere, Withheld
 from service.core.ports import Admission, Clock, Observer
 from service.core.retry import Again, RetryPolicy, Stop, next_step
+from service.core.turns import TurnMissed
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +72,9 @@ class _Placement:
             return self._withheld() if self._doubt else GivenBack(self._calls)
         except GateClosed:
             return self._withheld()
+        except TurnMissed:
+            # Its budget is over, so its last result stands; without one, others may have shorter lines.
+            return Finished(self._last, self._calls, self._doubt) if self._last is not None else self._withheld()
         match made:
             case SubmittedRecord() | DoubtRecord():
                 return AlreadyKnown(made)
@@ -86,7 +90,9 @@ class _Placement:
     async def _attempt(self) -> Made:
         """Make one call and decide what comes after it."""
         self._step = Stop()
-        made = await self._tier.paid_call.make(self._call, self._call.earlier + self._calls + 1, self._deadline)
+        attempt = self._call.earlier + self._calls + 1
+        budget = self._tier.policy.budget - (self._tier.clock.monotonic() - self._entered)
+        made = await self._tier.paid_call.make(self._call, attempt, self._deadline, turn_within=budget)
         if isinstance(made, Ended):
             self._calls += 1
             self._doubt = self._doubt or made.doubt

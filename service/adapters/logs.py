@@ -21,6 +21,7 @@ from service.core.facts import (
     LinkDown,
     LinkUp,
     LoopLag,
+    PaceChanged,
     Probing,
     PublishAttempt,
     Published,
@@ -66,6 +67,7 @@ class LogObserver:
         # Bound once: the lazy kind would be bound anew for each line.
         self._log: structlog.typing.FilteringBoundLogger = structlog.get_logger().bind()
         self._no_connection: str | None = None
+        self._limited = False
 
     def notify(self, fact: Fact) -> None:
         """Take notice."""
@@ -74,7 +76,7 @@ class LogObserver:
                 self._request(fact)
             case CallEnded() | RetryPlanned() | CallPrevented() | RecordMissing():
                 self._call(fact)
-            case ConsumptionPaused() | Probing():
+            case ConsumptionPaused() | Probing() | PaceChanged():
                 self._pause(fact)
             case KeyChanged():
                 self._log.info("the endpoint's key was read anew")
@@ -137,7 +139,7 @@ class LogObserver:
             self._log.warning("no connection to the endpoint", why=why)
         self._no_connection = why
 
-    def _pause(self, fact: ConsumptionPaused | Probing) -> None:
+    def _pause(self, fact: ConsumptionPaused | Probing | PaceChanged) -> None:
         match fact:
             case ConsumptionPaused(reason=reason, paused=True, why=why):
                 self._log.warning("paused: no call starts, no message is taken", reason=reason.value, why=why)
@@ -147,6 +149,14 @@ class LogObserver:
                 self._log.info(
                     "one message tries whether the pause is over", request_id=request_id, next_in=_rounded(next_in)
                 )
+            case PaceChanged(rate=rate, concurrency=concurrency):
+                # Once for each limit, and not for each of the many steps in which it is found and kept to.
+                if rate is not None and not self._limited:
+                    per_second = round(rate, 1)
+                    self._log.info("the endpoint limits calls: fewer start", rate=per_second, concurrency=concurrency)
+                elif rate is None and self._limited:
+                    self._log.info("the endpoint limits calls no more")
+                self._limited = rate is not None
 
     def _broker(self, fact: LinkUp | LinkDown | ConsumerActive | BrokerBlocked | QueueRefuses | Published) -> None:
         match fact:

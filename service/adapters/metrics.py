@@ -37,6 +37,7 @@ from service.core.facts import (
     LinkRole,
     LinkUp,
     LoopLag,
+    PaceChanged,
     Probing,
     PublishAttempt,
     Published,
@@ -72,7 +73,7 @@ class MetricsObserver:
         match fact:
             case Received() | Joined() | CallPrevented() | Settled() | SettlementAbandoned():
                 self._requests.notify(fact)
-            case CallEnded() | RetryPlanned() | ConsumptionPaused():
+            case CallEnded() | RetryPlanned() | ConsumptionPaused() | PaceChanged():
                 self._endpoint.notify(fact)
             case Published() | LinkUp() | LinkDown() | ConsumerActive() | BrokerBlocked():
                 self._broker.notify(fact)

@@ -1,62 +1,63 @@
-"""How many calls may be in flight."""
+"""When a call may start: gate first, then its turn."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+import math
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from service.core.drain import Drain, Draining
-from service.core.gate import Gate
+from service.core.call import CallResult
+from service.core.gate import Gate, Passage
+from service.core.rate import Start
+from service.core.turns import Turns
 
 
-class ConcurrencyLimit:
-    """Admits at most `limit` calls at a time, first come first served."""
+class Turn:
+    """One place among the calls in flight. Keeps port `Turn`."""
 
-    def __init__(self, limit: int, drain: Drain) -> None:
-        self._free = asyncio.Semaphore(limit)
-        self._drain = drain
+    def __init__(self, turns: Turns, gate: Gate, start: Start, passage: Passage) -> None:
+        self._turns = turns
+        self._gate = gate
+        self._start = start
+        self._passage = passage
+        self.made = False
 
-    @asynccontextmanager
-    async def slot(self) -> AsyncIterator[None]:
-        """Hold one place among the calls in flight.
+    def may_start(self) -> bool:
+        """Tell whether the call may still start; see the port."""
+        self.made = self._gate.lets(self._passage)
+        return self.made
 
-        Raises:
-            Draining: the worker stops, no further call starts.
-        """
-        held = False
-
-        async def acquire() -> None:
-            nonlocal held
-            held = await self._free.acquire()
-
-        try:
-            await (self._drain.race(acquire()) if self._free.locked() else acquire())
-            if self._drain.begun:
-                raise Draining
-            yield
-        finally:
-            # Not by how far the code got: a cancellation can arrive after the place was given to us and
-            # before we hear of it. Such a place would be lost for good.
-            if held:
-                self._free.release()
+    def came_to(self, result: CallResult) -> None:
+        """Learn from what the call came to; see the port."""
+        self._turns.learn(self._start, result)
 
 
 class GatedAdmission:
-    """A concurrency limit behind a gate. Keeps port `Admission`."""
+    """Turns behind a gate. Keeps port `Admission`."""
 
-    def __init__(self, limit: ConcurrencyLimit, gate: Gate) -> None:
-        self._limit = limit
+    def __init__(self, turns: Turns, gate: Gate) -> None:
+        self._turns = turns
         self._gate = gate
 
     @asynccontextmanager
-    async def slot(self) -> AsyncIterator[Callable[[], bool]]:
+    async def turn(self, patience: float = math.inf) -> AsyncIterator[Turn]:
         """Hold one place among the calls in flight; see the port."""
+        loop = asyncio.get_running_loop()
+        ends = loop.time() + patience
         while True:
             await self._gate.passable()
-            async with self._limit.slot():
-                # The gate may have closed while we waited for the place.
-                if (passage := self._gate.admit()) is not None:
-                    yield lambda: self._gate.lets(passage)
-                    return
+            start = await self._turns.take(ends - loop.time())
+            if start is None:
+                continue
+            # The gate may have closed while we waited.
+            if (passage := self._gate.admit()) is None:
+                self._turns.give_up(made=False)
+                continue
+            turn = Turn(self._turns, self._gate, start, passage)
+            try:
+                yield turn
+            finally:
+                self._turns.give_up(made=turn.made)
+            return
 
     async def pause(self, seconds: float) -> None:
         """Wait between two attempts; see the port."""

@@ -179,6 +179,17 @@ class ConsumptionPaused:
 
 
 @dataclass(frozen=True, slots=True)
+class PaceChanged:
+    """How many calls may start in a second, as far as a limit of the endpoint is known, and be in flight at once.
+
+    `rate` is None while no limit is known. It grows all the time; small steps are not told.
+    """
+
+    rate: float | None
+    concurrency: int
+
+
+@dataclass(frozen=True, slots=True)
 class Probing:
     """One message is let through a pause to see whether it is over; the next one would be in `next_in` seconds."""
 
@@ -239,6 +250,7 @@ Fact = (
     | BrokerBlocked
     | QueueRefuses
     | ConsumptionPaused
+    | PaceChanged
     | Probing
     | RecordMissing
     | KeyChanged

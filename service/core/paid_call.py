@@ -21,7 +21,8 @@ from service.core.ledger import (
     Running,
     SubmittedRecord,
 )
-from service.core.ports import Admission, Clock, Endpoint, Observer
+from service.core.ports import Admission, Clock, Endpoint, Observer, Turn
+from service.core.turns import TurnMissed
 
 FoundT = TypeVar("FoundT", bound=Found)
 
@@ -63,30 +64,25 @@ class PaidCall:
     resend: bool
     patience: float
 
-    async def make(self, call: Call, attempt: int, deadline: datetime | None) -> Made:
+    async def make(self, call: Call, attempt: int, deadline: datetime | None, turn_within: float = math.inf) -> Made:
         """Make the `attempt`-th call for a request, counted over all its deliveries, unless something forbids it.
+
+        It waits at most `turn_within` seconds for its turn, and no longer than the deadline.
 
         Raises:
             Draining: the worker stops.
             GateClosed: the endpoint takes no calls for now.
             HeldTooLong: broker or ledger stayed away.
+            TurnMissed: its turn did not come in time.
         """
         for _ in range(_CLAIMS):
-            async with self.admission.slot() as may_start:
-                try:
-                    claim = await self._claim(call, attempt, deadline)
-                except LedgerUnavailable:
-                    # The gate is closed now; it is waited at without holding the slot.
-                    continue
-                if not isinstance(claim, Claimed):
-                    return claim
-                if not may_start():
-                    # The gate closed, or the drain began, while the claim was written.
-                    await self.books.note(call.request_id, None)
-                    continue
-                result = await self._submit(call, attempt)
-            await self.books.note(call.request_id, self._known(call, result, attempt))
-            return Ended(result, claim.doubt)
+            try:
+                made = await self._in_turn(call, attempt, deadline, turn_within)
+            except LedgerUnavailable:
+                # The gate is closed now; it is waited at without a turn.
+                continue
+            if made is not None:
+                return made
         raise HeldTooLong
 
     async def look_up(self, request_id: str) -> Known | Running | None:
@@ -102,13 +98,32 @@ class PaidCall:
         except EntryDamaged as damaged:
             return _doubt_of(damaged, attempts=0)
 
+    async def _in_turn(self, call: Call, attempt: int, deadline: datetime | None, turn_within: float) -> Made | None:
+        """Wait for a turn and make the call; None where the gate closed while it got ready."""
+        patience = min(turn_within, self._time_left(deadline))
+        try:
+            async with self.admission.turn(patience) as turn:
+                claim = await self._claim(call, attempt, deadline)
+                if not isinstance(claim, Claimed):
+                    return claim
+                if not turn.may_start():
+                    # The gate closed, or the drain began, while the claim was written.
+                    await self.books.note(call.request_id, None)
+                    return None
+                result = await self._submit(call, attempt, turn)
+        except TurnMissed:
+            if patience >= turn_within:
+                raise
+            return await self._look_back(call, attempt)
+        await self.books.note(call.request_id, self._known(call, result, attempt))
+        return Ended(result, claim.doubt)
+
     async def _claim(self, call: Call, attempt: int, deadline: datetime | None) -> Claimed | Unmade:
         """Claim the call, unless something forbids it."""
         asked = self.clock.now()
+        if self._time_left(deadline) <= 0:
+            return await self._look_back(call, attempt)
         try:
-            if self._time_left(deadline) <= 0:
-                # What was accepted in time is told, even late.
-                return self._kept(call, await self.books.find(call.request_id)) or TooLate()
             claim = await self.books.claim(call.request_id, attempt, Permit(self.resend, call.replay))
         except EntryDamaged as damaged:
             return self._kept(call, _doubt_of(damaged, attempt - 1))
@@ -124,15 +139,24 @@ class PaidCall:
             return self._kept(call, found) or TooLate()
         return claim
 
+    async def _look_back(self, call: Call, attempt: int) -> Unmade:
+        """Tell of a request whose deadline is over; what was accepted in time is told, even late."""
+        try:
+            found: Found = await self.books.find(call.request_id)
+        except EntryDamaged as damaged:
+            found = _doubt_of(damaged, attempt - 1)
+        return self._kept(call, found) or TooLate()
+
     def _kept(self, call: Call, found: FoundT) -> FoundT:
         if isinstance(found, SubmittedRecord | DoubtRecord):
             self.observer.notify(CallPrevented(call.request_id, in_doubt=isinstance(found, DoubtRecord)))
         return found
 
-    async def _submit(self, call: Call, attempt: int) -> CallResult:
+    async def _submit(self, call: Call, attempt: int, turn: Turn) -> CallResult:
         epoch = self.health.begin()
         started = self.clock.monotonic()
         result = self.health.judge(await self.endpoint.submit(call), epoch)
+        turn.came_to(result)
         self.observer.notify(CallEnded(call.request_id, result, self.clock.monotonic() - started, attempt))
         return result
 

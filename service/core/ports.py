@@ -1,6 +1,6 @@
 """What the core needs from the world. Each adapter keeps one of these and lets no foreign exception out."""
 
-from collections.abc import Callable
+import math
 from contextlib import AbstractAsyncContextManager
 from datetime import datetime
 from typing import Protocol
@@ -89,16 +89,29 @@ class Caller(Protocol):
         ...
 
 
+class Turn(Protocol):
+    """One place among the calls in flight, and the right to make one call."""
+
+    def may_start(self) -> bool:
+        """Tell whether the call may still start. It is asked once, just before; after a yes the call counts as made."""
+        ...
+
+    def came_to(self, result: CallResult) -> None:
+        """Hear what the call came to."""
+        ...
+
+
 class Admission(Protocol):
     """Decides when a call may start."""
 
-    def slot(self) -> AbstractAsyncContextManager[Callable[[], bool]]:
-        """Hold one place among the calls in flight. What it gives tells whether the call may still start.
+    def turn(self, patience: float = math.inf) -> AbstractAsyncContextManager[Turn]:
+        """Wait for a turn, at most `patience` seconds where a place and the rate allow none at once, and hold it.
 
         Raises:
             Draining: the worker stops, no further call starts.
             GateClosed: the endpoint takes no calls for now.
             HeldTooLong: broker or ledger stayed away.
+            TurnMissed: no turn came in time.
         """
         ...
 
@@ -109,6 +122,18 @@ class Admission(Protocol):
             Draining: the worker stops.
             GateClosed: the endpoint takes no calls for now.
         """
+        ...
+
+
+class CallCap(Protocol):
+    """The most calls that may start in a second, whatever the endpoint takes."""
+
+    def ready(self) -> bool:
+        """Tell whether a call may start now; `acquire` then does not wait."""
+        ...
+
+    async def acquire(self) -> None:
+        """Wait until one more call may start, and count it."""
         ...
 
 

@@ -90,6 +90,10 @@ class EndpointSettings(_Group):
         le=10_000,
         description="uncertain calls in a row, after which no more messages are taken; each of them may be paid for",
     )
+    # None: the endpoint's own refusals (429) are found and kept to without it.
+    max_rps: Annotated[float, Field(gt=0, le=100_000, allow_inf_nan=False)] | None = Field(
+        None, description="most calls that one worker starts in a second; none: as many as the endpoint takes"
+    )
     size_separator: SizeSeparator = Field("*", description="what stands between width and height in `size`")
     response_limit: Annotated[ByteSize, Field(ge=KIB, le=64 * MIB)] = Field(
         ByteSize(MIB), description="longest answer that is read; a longer one is cut off"
@@ -208,9 +212,10 @@ class Settings(_Group):
 
     @property
     def longest_hold(self) -> float:
-        """Seconds for which one delivery can stay unsettled; the wait for a free slot comes on top.
+        """Seconds for which one delivery can stay unsettled.
 
-        The first tier, then two claims that each wait at the gate first, a last call, its record and one confirm.
+        The first tier, with the waits for its turns, then two claims that each wait at the gate first, a last call, its
+        record and one confirm.
         """
         claims = 2 * (self.worker.patience + self.ledger.timeout)
         recorded = self.endpoint.timeout + self.worker.patience

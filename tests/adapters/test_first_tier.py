@@ -1,4 +1,5 @@
 import asyncio
+import math
 from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -9,7 +10,7 @@ from itertools import cycle
 import pytest
 
 from service.adapters.first_tier import FirstTier
-from service.core.admission import ConcurrencyLimit, GatedAdmission
+from service.core.admission import GatedAdmission
 from service.core.bookkeeping import Bookkeeping
 from service.core.call import (
     Accepted,
@@ -34,6 +35,7 @@ from service.core.paid_call import PaidCall
 from service.core.placement import AlreadyKnown, DeadlinePassed, Finished, GivenBack, Placed, RunningElsewhere, Withheld
 from service.core.ports import Admission
 from service.core.retry import OnUncertain, RetryPolicy
+from service.core.turns import TurnMissed, Turns
 from tests.support.fakes import NEW_YEAR, FakeClock, RecordingObserver, ScriptedEndpoint
 from tests.support.flaky_ledger import FlakyLedger, LedgerFault
 
@@ -60,17 +62,26 @@ class ClockedAdmission:
         self._clock = clock
         self.held = 0
         self.pauses: list[float] = []
+        self.patience: list[float] = []
+        self.heard: list[CallResult] = []
         self.at_the_door: Callable[[], None] = lambda: None
         self.signals: deque[Exception] = deque()
 
     @asynccontextmanager
-    async def slot(self) -> AsyncIterator[Callable[[], bool]]:
+    async def turn(self, patience: float = math.inf) -> AsyncIterator["ClockedAdmission"]:
+        self.patience.append(patience)
         self.at_the_door()
         self.held += 1
         try:
-            yield lambda: True
+            yield self
         finally:
             self.held -= 1
+
+    def may_start(self) -> bool:
+        return True
+
+    def came_to(self, result: CallResult) -> None:
+        self.heard.append(result)
 
     async def pause(self, seconds: float) -> None:
         if self.signals:
@@ -111,7 +122,9 @@ class Setting:
         return FirstTier(paid_call, admission, self.policy, self.clock, self.observer, lambda: next(draws))
 
     def gated_tier(self, limit: int = 1) -> FirstTier:
-        return self.tier_behind(GatedAdmission(ConcurrencyLimit(limit, self.drain), self.gate))
+        return self.tier_behind(
+            GatedAdmission(Turns(limit, self.gate, self.drain, self.observer, longest_pause=60.0), self.gate)
+        )
 
     async def place(self, seconds_left: float | None = None, call: Call = CALL) -> Placed:
         deadline = None if seconds_left is None else NEW_YEAR + timedelta(seconds=seconds_left)
@@ -209,7 +222,7 @@ async def test_the_slot_is_held_during_the_call_and_not_during_the_wait() -> Non
 
 
 async def test_a_wait_frees_the_slot_for_another_request() -> None:
-    setting = scripted(RefusedForNow(ANSWER, throttled=True, retry_after=50), ACCEPTED)
+    setting = scripted(RefusedForNow(ANSWER, throttled=False, retry_after=50), ACCEPTED)
     tier = setting.gated_tier()
     waiting = asyncio.create_task(tier.place(CALL, None))
     await setting.observer.wait_for(RetryPlanned)
@@ -467,3 +480,43 @@ async def test_calls_made_before_a_request_turns_out_to_run_elsewhere_are_told()
     setting.ledger.mend()
 
     assert await placing == RunningElsewhere(0.0, attempts=1)
+
+
+async def test_the_wait_for_a_turn_is_within_the_budget() -> None:
+    setting = scripted(RefusedForNow(ANSWER, throttled=True, retry_after=25.0))
+    await setting.place()
+    assert setting.admission.patience == [60.0, 35.0, 10.0]
+
+
+@pytest.mark.parametrize(
+    ("results", "placed"),
+    [((), Withheld(0, doubt=False, last=None)), ((THROTTLED,), Finished(THROTTLED, 1))],
+    ids=["before any call", "after a call"],
+)
+async def test_a_turn_that_does_not_come_in_time_ends_the_tier(results: tuple[CallResult, ...], placed: Placed) -> None:
+    setting = scripted(*(results or (ACCEPTED,)))
+
+    def missed() -> None:
+        if len(setting.endpoint.calls) == len(results):
+            raise TurnMissed
+
+    setting.admission.at_the_door = missed
+    assert await setting.place() == placed
+    assert len(setting.endpoint.calls) == len(results)
+
+
+async def test_a_doubt_outlives_a_turn_that_did_not_come() -> None:
+    setting = scripted(UNCERTAIN, policy=RESEND)
+
+    def missed() -> None:
+        if setting.endpoint.calls:
+            raise TurnMissed
+
+    setting.admission.at_the_door = missed
+    assert await setting.place() == Finished(UNCERTAIN, 1, doubt=True)
+
+
+async def test_the_admission_hears_what_each_call_came_to() -> None:
+    setting = scripted(THROTTLED, ACCEPTED)
+    await setting.place()
+    assert setting.admission.heard == [THROTTLED, ACCEPTED]

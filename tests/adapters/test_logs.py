@@ -17,6 +17,7 @@ from service.core.facts import (
     LinkRole,
     LinkUp,
     LoopLag,
+    PaceChanged,
     PauseReason,
     Probing,
     PublishAttempt,
@@ -167,6 +168,19 @@ def test_advice_is_told_in_full() -> None:
 def test_a_queue_that_does_not_take_a_message_says_how_and_after_how_long(attempt: PublishAttempt) -> None:
     (line,) = Log().after(Published(attempt, 1.23456, is_result=False))
     assert (line["event"], line["attempt"], line["seconds"]) == ("a queue did not take a message", attempt, 1.235)
+
+
+def test_a_limit_is_one_line_when_it_is_met_and_one_when_it_is_over() -> None:
+    met, over = Log().after(
+        PaceChanged(20.04, 21),
+        PaceChanged(17.0, 18),
+        PaceChanged(19.0, 20),
+        PaceChanged(None, 64),
+        PaceChanged(None, 64),
+    )
+    assert (met["event"], met["level"]) == ("the endpoint limits calls: fewer start", "info")
+    assert (met["rate"], met["concurrency"]) == (20.0, 21)
+    assert (over["event"], over["level"]) == ("the endpoint limits calls no more", "info")
 
 
 def test_a_short_lag_is_not_worth_a_line() -> None:

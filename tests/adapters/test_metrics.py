@@ -24,6 +24,7 @@ from service.core.facts import (
     LinkRole,
     LinkUp,
     LoopLag,
+    PaceChanged,
     PauseReason,
     PublishAttempt,
     Published,
@@ -276,6 +277,14 @@ def test_a_drain_shows(observer: MetricsObserver, value: Value) -> None:
     assert value("draining") == 0
     observer.notify(DrainStarted(1))
     assert value("draining") == 1
+
+
+def test_the_limits_that_were_found_are_shown_until_they_are_over(observer: MetricsObserver, value: Value) -> None:
+    assert value("rate_limit_calls_per_second") == 0
+    observer.notify(PaceChanged(12.5, 3))
+    assert (value("rate_limit_calls_per_second"), value("concurrency_limit")) == (12.5, 3)
+    observer.notify(PaceChanged(None, 7))
+    assert (value("rate_limit_calls_per_second"), value("concurrency_limit")) == (0, 7)
 
 
 def test_limit_and_release_are_shown(observer: MetricsObserver, value: Value) -> None:

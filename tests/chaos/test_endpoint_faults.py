@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from service.simulator.mishaps import FAULTS
 from tests.chaos.harness.scene import open_scene
 from tests.chaos.harness.traffic import Request, request, requests
 from tests.chaos.harness.trial import Trial
@@ -25,13 +26,19 @@ SCRIPTED: Mapping[str, tuple[str, str]] = {
 }
 """Requests that end in one way whatever the random faults are: the prompt's directive and the error code."""
 
+# A limit is kept to by all calls together, so a 429 says little of single requests. What tests/core has of it is not
+# repeated here; a few show that the wait is heeded.
+THROTTLED = {"429": 0.01, "429 retry-after=1": 0.001, "429 retry-after=6": 0.0005}
+OTHERS = [fault for fault in FAULTS if not fault.startswith("429")]
+
 UNCALLED = frozenset({"invalid_request", "malformed_message", "expired"})
 
 
 async def test_every_request_ends_as_the_record_of_its_calls_demands(trial: Trial, broker_url: str) -> None:
     count = trial.size.of(2_000, 20_000)
     expected, special = special_requests(count // 100)
-    rates = {"any": trial.random.uniform(0.2, 0.4), "429 retry-after=6": 0.01}
+    share = trial.random.uniform(0.2, 0.4)
+    rates = dict.fromkeys(OTHERS, share / len(OTHERS)) | THROTTLED
     async with open_scene(trial, broker_url, "sqlite", latency=0.02, latency_spread=0.1, error_rates=rates) as scene:
         worker = await scene.worker(
             f"sqlite:///{trial.folder}/ledger.db",
@@ -47,7 +54,7 @@ async def test_every_request_ends_as_the_record_of_its_calls_demands(trial: Tria
         await until(lambda: all_is_settled(worker), "every delivery has its outcome")
         outcomes = await settled(worker)
 
-        verdict = await scene.conclude(f"{rates['any']:.0%} of all calls")
+        verdict = await scene.conclude(f"{share:.0%} of all calls")
     assert {name: verdict.failed.get(name, "submitted") for name in expected} == expected
     assert_the_record_agrees(verdict)
     assert_the_metrics_agree(outcomes, verdict, duplicates=len(again))
@@ -89,7 +96,10 @@ def assert_the_metrics_agree(outcomes: Mapping[str, float], verdict: Verdict, *,
     ends = Counter(verdict.failed.values())
     ends["submitted"] = verdict.submitted
     ends["duplicate"] = duplicates
-    assert {name: count for name, count in outcomes.items() if name != "postponed" and count} == dict(ends)
+    # Whoever waits out a pause for as long as its budget goes to the end of the queue.
+    moves = {"postponed", "interrupted"}
+    assert {name: count for name, count in outcomes.items() if name not in moves and count} == dict(ends)
+    assert outcomes["interrupted"] <= verdict.requests / 10
 
 
 async def settled(worker: WorkerProcess) -> dict[str, float]:

@@ -1,13 +1,13 @@
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+import math
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from typing_extensions import override
 
-from service.core.admission import ConcurrencyLimit, GatedAdmission
+from service.core.admission import GatedAdmission
 from service.core.bookkeeping import Bookkeeping
 from service.core.call import (
     Accepted,
@@ -29,6 +29,7 @@ from service.core.facts import CallEnded, CallPrevented, ConsumptionPaused, Paus
 from service.core.gate import Gate, GateClosed, HeldTooLong
 from service.core.ledger import Claim, DoubtRecord, EntryDamaged, Found, Permit, Running, SubmittedRecord
 from service.core.paid_call import Ended, Made, PaidCall, TooLate
+from service.core.turns import TurnMissed, Turns
 from tests.support.fakes import NEW_YEAR, FakeClock, RecordingObserver, ScriptedEndpoint
 from tests.support.flaky_ledger import FlakyLedger, LedgerFault
 from tests.support.virtual_time import in_virtual_time, loop_time
@@ -42,22 +43,6 @@ SUBMITTED = SubmittedRecord("t-0", "wan", 2, NEW_YEAR)
 DOUBT = DoubtRecord(ANSWER, 1)
 PATIENCE = 20.0
 DAMAGE = "the entry of r is damaged: look at it"
-
-
-class WatchedLimit(ConcurrencyLimit):
-    """Counts who holds a place."""
-
-    held = 0
-
-    @override
-    @asynccontextmanager
-    async def slot(self) -> AsyncIterator[None]:
-        async with super().slot():
-            self.held += 1
-            try:
-                yield
-            finally:
-                self.held -= 1
 
 
 class DamagedLedger(FlakyLedger):
@@ -90,11 +75,11 @@ class Scene:
         self.drain = Drain()
         self.gate = Gate(self.drain, self.observer, PATIENCE)
         self.ledger = DamagedLedger(self.clock)
-        self.limit = WatchedLimit(limit, self.drain)
+        self.turns = Turns(limit, self.gate, self.drain, self.observer, longest_pause=60.0)
         self.paid_call = PaidCall(
             endpoint=self.endpoint,
             books=Bookkeeping(self.ledger, self.gate, self.observer, PATIENCE),
-            admission=GatedAdmission(self.limit, self.gate),
+            admission=GatedAdmission(self.turns, self.gate),
             health=EndpointHealth(self.gate, down_after=5, doubt_after=100),
             clock=self.clock,
             observer=self.observer,
@@ -154,7 +139,7 @@ async def test_what_a_call_came_to_is_on_record_before_anybody_hears_of_it(
     await scene.ledger.until(lambda: f"{operation} r" in scene.ledger.begun)
     await _rounds()
     assert not making.done()
-    assert scene.limit.held == 0
+    assert scene.turns.in_flight == 0
 
     scene.ledger.mend()
 
@@ -168,13 +153,13 @@ async def test_a_place_is_held_during_claim_and_call() -> None:
     scene.endpoint.hold()
     making = asyncio.ensure_future(scene.make())
     await scene.ledger.until(lambda: scene.ledger.begun == ["claim r"])
-    assert scene.limit.held == 1
+    assert scene.turns.in_flight == 1
     scene.ledger.mend()
     await scene.endpoint.wait_for_calls()
-    assert scene.limit.held == 1
+    assert scene.turns.in_flight == 1
     scene.endpoint.release()
     await making
-    assert scene.limit.held == 0
+    assert scene.turns.in_flight == 0
 
 
 @pytest.mark.parametrize("fault", [LedgerFault.REFUSED, LedgerFault.ANSWER_LOST])
@@ -185,7 +170,7 @@ async def test_a_claim_without_an_answer_leads_to_no_call_and_is_released_before
     await scene.observer.wait_for(ConsumptionPaused)
     await _rounds()
     assert not scene.endpoint.calls
-    assert scene.limit.held == 0
+    assert scene.turns.in_flight == 0
 
     scene.ledger.mend()
     scene.gate.open(PauseReason.LEDGER)
@@ -408,7 +393,7 @@ async def test_a_defect_in_a_call_leaves_its_claim_because_nobody_knows_what_was
         await scene.make()
 
     assert isinstance(await scene.ledger.find("r"), Running)
-    assert scene.limit.held == 0
+    assert scene.turns.in_flight == 0
 
 
 async def test_a_call_that_is_cut_leaves_its_claim() -> None:
@@ -421,7 +406,7 @@ async def test_a_call_that_is_cut_leaves_its_claim() -> None:
     await asyncio.gather(making, return_exceptions=True)
 
     assert scene.ledger.done == ["claim r"]
-    assert scene.limit.held == 0
+    assert scene.turns.in_flight == 0
 
 
 @pytest.mark.parametrize(
@@ -479,7 +464,7 @@ async def test_a_claim_that_took_too_long_is_given_up_without_a_call(
     assert not scene.endpoint.calls
     assert scene.ledger.done == ["claim r", "release r"]
     assert await scene.ledger.find("r") is None
-    assert scene.limit.held == 0
+    assert scene.turns.in_flight == 0
 
 
 @pytest.mark.parametrize("seconds_left", [None, PATIENCE + 0.1])
@@ -632,3 +617,97 @@ async def test_but_not_when_the_ledger_or_the_broker_went_away_as_well() -> None
         await slow_claim(scene, meanwhile=lambda: scene.gate.close(PauseReason.BROKER, "why"))
 
     assert not scene.endpoint.calls
+
+
+THROTTLED = RefusedForNow(ANSWER, throttled=True, retry_after=30.0)
+
+
+def in_a_pause(
+    *,
+    known: SubmittedRecord | DoubtRecord | None = None,
+    seconds_left: float | None = None,
+    turn_within: float = math.inf,
+) -> tuple[Made | type[Exception], Scene, float]:
+    """Ask for a call while a `Retry-After` of 30 s holds all calls up; tell what came of it, and after how long."""
+
+    async def scenario() -> tuple[Made | type[Exception], Scene, float]:
+        scene = Scene(THROTTLED, ACCEPTED)
+        await scene.make(replace(CALL, request_id="refused"))
+        if known is not None:
+            await scene.ledger.record("r", known)
+        deadline = None if seconds_left is None else NEW_YEAR + timedelta(seconds=seconds_left)
+        try:
+            made: Made | type[Exception] = await scene.paid_call.make(CALL, 1, deadline, turn_within)
+        except TurnMissed as missed:
+            made = type(missed)
+        return made, scene, loop_time()
+
+    return in_virtual_time(scenario)
+
+
+def test_a_refusal_of_one_call_holds_up_the_next_one() -> None:
+    outcome, scene, seconds = in_a_pause()
+    assert outcome == made(ACCEPTED)
+    assert seconds == pytest.approx(30.0, abs=0.01)
+    assert len(scene.endpoint.calls) == 2
+
+
+def test_a_deadline_that_passes_before_its_turn_is_told_at_once_and_without_a_call() -> None:
+    outcome, scene, seconds = in_a_pause(seconds_left=12.0)
+    assert outcome == TooLate()
+    assert seconds == pytest.approx(12.0)
+    assert len(scene.endpoint.calls) == 1
+    assert "claim r" not in scene.ledger.begun
+
+
+@pytest.mark.parametrize("known", [SUBMITTED, DOUBT])
+def test_what_is_known_is_told_also_where_the_deadline_passes_before_its_turn(
+    known: SubmittedRecord | DoubtRecord,
+) -> None:
+    outcome, scene, _ = in_a_pause(known=known, seconds_left=12.0)
+    assert outcome == known
+    assert CallPrevented("r", in_doubt=known is DOUBT) in scene.observer.facts
+
+
+@pytest.mark.parametrize(("turn_within", "seconds_left"), [(7.0, None), (7.0, 12.0), (0.0, None), (-1.0, 12.0)])
+def test_a_turn_that_does_not_come_in_time_is_missed(turn_within: float, seconds_left: float | None) -> None:
+    outcome, scene, seconds = in_a_pause(turn_within=turn_within, seconds_left=seconds_left)
+    assert outcome is TurnMissed
+    assert seconds == pytest.approx(max(0.0, turn_within))
+    assert len(scene.endpoint.calls) == 1
+
+
+def test_a_ledger_that_goes_away_while_a_late_request_is_looked_up_is_waited_for() -> None:
+    async def scenario() -> None:
+        scene = Scene(THROTTLED)
+        await scene.make(replace(CALL, request_id="refused"))
+        scene.ledger.suffer(LedgerFault.REFUSED, "find")
+        making = asyncio.ensure_future(scene.make(seconds_left=12.0))
+        await scene.observer.wait_for(ConsumptionPaused, guard=30.0)
+        assert not making.done()
+        scene.clock.advance(15.0)
+        scene.ledger.mend()
+        scene.gate.open(PauseReason.LEDGER)
+        assert await making == TooLate()
+
+    in_virtual_time(scenario)
+
+
+@pytest.mark.parametrize(
+    "result",
+    [
+        NotSent(NotSentReason.DNS, ANSWER),
+        RefusedForNow(ANSWER, throttled=False, retry_after=30.0),
+        RefusedForGood(ANSWER),
+        UNCERTAIN,
+    ],
+    ids=lambda result: type(result).__name__,
+)
+def test_no_other_result_than_429_holds_up_others(result: CallResult) -> None:
+    async def scenario() -> None:
+        scene = Scene(result, ACCEPTED)
+        await scene.make(replace(CALL, request_id="first"))
+        assert await scene.make() == made(ACCEPTED)
+        assert loop_time() == 0.0
+
+    in_virtual_time(scenario)

@@ -18,6 +18,6 @@ def test_group_and_key_may_each_be_misspelt(unknown: str, meant: str) -> None:
     assert suggestion(unknown) == meant
 
 
-@pytest.mark.parametrize("unknown", ["VIDEOGEN_RETRY__COLOUR", "VIDEOGEN_ENDPOINT__MAX_RPS", "VIDEOGEN_TRACING__URL"])
+@pytest.mark.parametrize("unknown", ["VIDEOGEN_RETRY__COLOUR", "VIDEOGEN_ENDPOINT__COLOUR", "VIDEOGEN_TRACING__URL"])
 def test_a_group_that_is_right_makes_no_key_look_alike(unknown: str) -> None:
     assert suggestion(unknown) is None

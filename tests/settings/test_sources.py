@@ -167,7 +167,7 @@ def test_an_unknown_name_is_a_problem_with_a_suggestion_and_without_its_value(na
         "VIDEOGEN_TRACING__URL",
         "VIDEOGEN_ENDPOINT",
         "VIDEOGEN_RETRY__COLOUR",
-        "VIDEOGEN_ENDPOINT__MAX_RPS",
+        "VIDEOGEN_ENDPOINT__COLOUR",
     ],
 )
 @pytest.mark.parametrize("value", ["1", ""])

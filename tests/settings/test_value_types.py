@@ -197,6 +197,10 @@ def test_any_other_size_is_refused_with_examples(text: str) -> None:
         ("VIDEOGEN_BROKER__DECLARE", "perhaps"),
         ("VIDEOGEN_ENDPOINT__DOWN_AFTER", "0"),
         ("VIDEOGEN_ENDPOINT__DOUBT_AFTER", "0"),
+        ("VIDEOGEN_ENDPOINT__MAX_RPS", "0"),
+        ("VIDEOGEN_ENDPOINT__MAX_RPS", "-1"),
+        ("VIDEOGEN_ENDPOINT__MAX_RPS", "inf"),
+        ("VIDEOGEN_ENDPOINT__MAX_RPS", "200000"),
         ("VIDEOGEN_LEDGER__SYNCHRONOUS", "off"),
         ("VIDEOGEN_LOG__LEVEL", "loud"),
         ("VIDEOGEN_LOG__FORMAT", "xml"),
@@ -211,6 +215,11 @@ def test_a_value_out_of_bounds_is_shown_with_its_full_name(name: str, value: str
 
 def test_a_choice_counts_in_any_case() -> None:
     assert load({"VIDEOGEN_LOG__LEVEL": "WARNING"}).log.level == "warning"
+
+
+def test_a_cap_may_be_less_than_one_call_in_a_second() -> None:
+    assert load({"VIDEOGEN_ENDPOINT__MAX_RPS": "0.5"}).endpoint.max_rps == 0.5
+    assert load().endpoint.max_rps is None
 
 
 def test_port_0_is_allowed() -> None:
