@@ -1,13 +1,17 @@
-"""Writes what gathers in one turn of the event loop with one system call.
+"""Writes what gathers within a few milliseconds with one system call.
 
 The library writes each frame by itself, and uvloop sends each write at once. On a busy worker those calls were a fifth
 of all CPU.
 """
 
 import asyncio
+import math
 from typing import cast
 
 from typing_extensions import override
+
+GATHERED_FOR = 0.005
+"""Seconds between two writes, at least, while there is much to write."""
 
 
 class GatheringWriter(asyncio.StreamWriter):
@@ -21,18 +25,27 @@ class GatheringWriter(asyncio.StreamWriter):
         # Forgotten, it would close the transport.
         self._replaced = writer
         self._gathered: list[bytes] = []
+        self._flushed_at = -math.inf
+        self._written: asyncio.Future[None] | None = None
 
     @override
     def write(self, data: bytes | bytearray | memoryview) -> None:
-        """Have `data` written at the end of this turn, after what was to be written before."""
+        """Have `data` written at the end of this turn; soon after another write, with what else comes."""
         if not self._gathered:
-            self._turns.call_soon(self._flush)
+            wait = self._flushed_at + GATHERED_FOR - self._turns.time()
+            if wait > 0:
+                self._turns.call_later(wait, self._flush)
+            else:
+                self._turns.call_soon(self._flush)
         self._gathered.append(bytes(data))
 
     @override
     async def drain(self) -> None:
-        """Write what has gathered, and wait for room."""
-        self._flush()
+        """Wait until what has gathered is written, and for room."""
+        if self._gathered:
+            if self._written is None:
+                self._written = self._turns.create_future()
+            await asyncio.shield(self._written)
         await super().drain()
 
     @override
@@ -50,4 +63,11 @@ class GatheringWriter(asyncio.StreamWriter):
     def _flush(self) -> None:
         if gathered := self._gathered:
             self._gathered = []
-            super().write(b"".join(gathered))
+            self._flushed_at = self._turns.time()
+            written, self._written = self._written, None
+            try:
+                super().write(b"".join(gathered))
+            finally:
+                # A transport that is closed may raise; who drains then finds out for itself.
+                if written is not None:
+                    written.set_result(None)

@@ -80,7 +80,17 @@ async def test_many_claims_at_once_cost_few_commits_on_a_real_file(tmp_path: Pat
     await asyncio.gather(*(commits.run(Rows.ping) for _ in range(500)))
     await asyncio.get_running_loop().run_in_executor(thread, file.close)
     assert sum(sizes) == 500
-    assert len(sizes) <= 5
+    assert len(sizes) <= 9
+
+
+async def test_no_commit_is_so_large_that_the_first_wait_long_for_the_last(
+    disk: Disk, thread: ThreadPoolExecutor
+) -> None:
+    commits = GroupCommit(disk.commit, thread, PATIENCE)
+    texts = [f"entry {number}" for number in range(300)]
+    await asyncio.gather(*(commits.run(note(text)) for text in texts))
+    assert [text for batch in disk.batches for text in batch] == texts
+    assert max(map(len, disk.batches)) == 64
 
 
 async def test_where_the_transaction_fails_each_of_the_batch_hears_it(disk: Disk, thread: ThreadPoolExecutor) -> None:

@@ -3,7 +3,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from unittest.mock import patch
 
-from service.adapters.rabbitmq.gathering_writer import GatheringWriter
+from service.adapters.rabbitmq.gathering_writer import GATHERED_FOR, GatheringWriter
 from tests.support.fakes import GUARD
 
 
@@ -48,22 +48,44 @@ async def test_what_is_written_in_one_turn_goes_out_at_once_and_in_order() -> No
         assert writes == [b"one two three"]
 
 
-async def test_a_drain_writes_at_once() -> None:
+async def test_a_drain_comes_back_when_everything_is_written() -> None:
     async with connected() as (writer, _, writes):
         writer.write(b"one")
         await writer.drain()
         assert writes == [b"one"]
-        await asyncio.sleep(0)  # one turn of the event loop, no time
-        assert writes == [b"one"]
+        writer.write(b"two")
+        writer.write(b"three")
+        await asyncio.gather(writer.drain(), writer.drain())
+        assert writes == [b"one", b"twothree"]
+        await writer.drain()
+        assert writes == [b"one", b"twothree"]
 
 
-async def test_a_later_turn_writes_for_itself() -> None:
+async def test_a_drain_that_is_cancelled_keeps_nobody_else_from_hearing() -> None:
+    async with connected() as (writer, _, writes):
+        writer.write(b"one")
+        await writer.drain()
+        writer.write(b"two")
+        first, second = asyncio.create_task(writer.drain()), asyncio.create_task(writer.drain())
+        await asyncio.sleep(0)
+        first.cancel()
+        await second
+        assert writes == [b"one", b"two"]
+
+
+async def test_what_comes_soon_after_a_write_waits_for_more_and_what_comes_late_does_not() -> None:
     async with connected() as (writer, other_side, writes):
         writer.write(b"one")
         assert await other_side.readexactly(3) == b"one"
-        writer.write(b"two")
-        assert await other_side.readexactly(3) == b"two"
-        assert writes == [b"one", b"two"]
+        for frame in (b"two", b"three"):
+            writer.write(frame)
+            await asyncio.sleep(0)  # one turn of the event loop, no time
+        assert await other_side.readexactly(8) == b"twothree"
+        assert writes == [b"one", b"twothree"]
+        await asyncio.sleep(2 * GATHERED_FOR)
+        writer.write(b"four")
+        await asyncio.sleep(0)
+        assert writes[-1] == b"four"
 
 
 async def test_closing_writes_what_has_gathered() -> None:
