@@ -19,7 +19,8 @@ from service.adapters.ledger.opening import OpenLedger, open_ledger
 from service.adapters.logs import LogObserver
 from service.adapters.loop_lag import watch_loop_lag
 from service.adapters.metrics import MetricsObserver
-from service.adapters.rabbitmq.connect import LinkOptions, link_options_of
+from service.adapters.rabbitmq.configured import link_options_of
+from service.adapters.rabbitmq.connect import LinkOptions
 from service.adapters.rabbitmq.consumer import RabbitConsumer
 from service.adapters.rabbitmq.consumer_watch import watch_consumption
 from service.adapters.rabbitmq.direct_replies import DirectReplies

@@ -7,9 +7,9 @@ from urllib.parse import unquote, urlsplit
 from aio_pika.abc import AbstractConnection
 from pydantic import SecretStr
 
-from service.adapters.certificates import broker_certificates
 from service.adapters.consumer_timeout import default_consumer_timeout
 from service.adapters.management import ManagementApi, ManagementUnavailable, management_api
+from service.adapters.rabbitmq.configured import broker_certificates
 from service.adapters.rabbitmq.errors import LinkLost
 from service.core.broker_contract import BrokerState, topology_findings
 from service.core.broker_version import broker_version, version_finding

@@ -4,8 +4,6 @@ import ssl
 from dataclasses import dataclass
 from pathlib import Path
 
-from service.settings import BrokerSettings, LedgerSettings
-
 _CERTIFICATE = b"-----BEGIN CERTIFICATE-----"
 _KEY = b"PRIVATE KEY-----"
 
@@ -69,16 +67,6 @@ class CertificateFiles:
 
 NO_FILES = CertificateFiles("VIDEOGEN_BROKER")
 """Nothing is named: those that the system trusts, and no client certificate."""
-
-
-def broker_certificates(broker: BrokerSettings) -> CertificateFiles:
-    """Tell which files the settings of the broker name."""
-    return CertificateFiles("VIDEOGEN_BROKER", broker.ca_file, broker.cert_file, broker.key_file)
-
-
-def ledger_certificates(ledger: LedgerSettings) -> CertificateFiles:
-    """Tell which files the settings of the ledger name."""
-    return CertificateFiles("VIDEOGEN_LEDGER", ledger.ca_file, ledger.cert_file, ledger.key_file)
 
 
 def _no_pair(error: OSError, certificate: Path, key: Path | None) -> str:

@@ -76,7 +76,8 @@ async def _broker(settings: "Settings") -> list[Finding]:
     from service.adapters.broker_check import contract_findings
     from service.adapters.certificates import CertificateError
     from service.adapters.rabbitmq import declare
-    from service.adapters.rabbitmq.connect import link_options_of, open_connection
+    from service.adapters.rabbitmq.configured import link_options_of
+    from service.adapters.rabbitmq.connect import open_connection
     from service.adapters.rabbitmq.errors import LinkLost, TopologyError, link_errors
     from service.settings import masked_url
 

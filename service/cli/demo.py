@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console
 
-    from service.adapters.rabbitmq.requester import Requester
+    from service.client.exchange import Exchange
     from service.demo.report import Seen
     from service.demo.scenes import Scene
     from service.demo.stage import Stage
@@ -36,13 +36,14 @@ def demo(
     """
     import asyncio
 
-    from service.adapters.rabbitmq.requester import RequesterError
+    from service.cli.connected import BrokerLostError
+    from service.client.errors import VideogenError
     from service.demo.stage import StageError
     from service.private_broker.broker import NoBrokerError
 
     try:
         raise typer.Exit(asyncio.run(_demo(keep=keep, as_json=as_json, count=count)))
-    except (NoBrokerError, StageError, RequesterError) as error:
+    except (NoBrokerError, StageError, BrokerLostError, VideogenError) as error:
         fail(str(error), FAILED)
     except (KeyboardInterrupt, asyncio.CancelledError):
         fail("interrupted; everything that was put up is taken down", INTERRUPTED)
@@ -84,11 +85,14 @@ async def _demo(*, keep: bool, as_json: bool, count: int) -> int:
 async def _play(stage: "Stage", scenes: "tuple[Scene, ...]", console: "Console", *, as_json: bool) -> "list[Seen]":
     import asyncio
 
+    from pydantic import SecretStr
     from rich.live import Live
 
-    from service.adapters.rabbitmq.requester import open_requester
+    from service.cli.connected import connected_exchange
     from service.demo.report import reply_table
+    from service.settings import BrokerSettings
 
+    broker = BrokerSettings(url=SecretStr(stage.broker.url), prefix=stage.prefix)
     seen: list[Seen] = []
 
     def on_json(entry: "Seen") -> None:
@@ -96,9 +100,9 @@ async def _play(stage: "Stage", scenes: "tuple[Scene, ...]", console: "Console",
         typer.echo(json.dumps({"request": entry.scene.title, **entry.reply}, ensure_ascii=False))
 
     try:
-        async with asyncio.timeout(_TIMEOUT), open_requester(stage.broker.url, stage.prefix) as requester:
+        async with asyncio.timeout(_TIMEOUT), connected_exchange(broker) as exchange:
             if as_json:
-                await _exchange(requester, scenes, on_json)
+                await _play_scenes(exchange, scenes, on_json)
             else:
                 with Live(console=console, auto_refresh=False) as live:
 
@@ -106,36 +110,25 @@ async def _play(stage: "Stage", scenes: "tuple[Scene, ...]", console: "Console",
                         seen.append(entry)
                         live.update(reply_table(seen, len(scenes)), refresh=True)
 
-                    await _exchange(requester, scenes, on_row)
+                    await _play_scenes(exchange, scenes, on_row)
     except TimeoutError:
         typer.echo(f"No further reply within {_TIMEOUT:g} s.\n{stage.worker.log_tail()}", err=True)
     return seen
 
 
-async def _exchange(requester: "Requester", scenes: "tuple[Scene, ...]", on_reply: "Callable[[Seen], None]") -> None:
+async def _play_scenes(exchange: "Exchange", scenes: "tuple[Scene, ...]", on_reply: "Callable[[Seen], None]") -> None:
     import asyncio
 
     from service.adapters.system import new_id
+    from service.client.outbound import Outbound
     from service.demo.report import Seen
 
-    by_id = {new_id(): scene for scene in scenes}
+    async def play(scene: "Scene") -> None:
+        asked = exchange.expect(Outbound(new_id(), scene.body, scene.content_encoding))
+        await exchange.publish(asked)
+        on_reply(Seen(scene, json.loads(await asked.answer)))
 
-    async def send() -> None:
-        for request_id, scene in by_id.items():
-            await requester.send(scene.body, request_id, content_encoding=scene.content_encoding)
-
-    sending = asyncio.create_task(send())
-    waiting = set(by_id)
-    try:
-        async for reply in requester.replies():
-            # A reply that comes twice would show as one that nobody waits for.
-            waiting.remove(reply.correlation_id)
-            on_reply(Seen(by_id[reply.correlation_id], reply.body))
-            if not waiting:
-                break
-        await sending
-    finally:
-        sending.cancel()
+    await asyncio.gather(*map(play, scenes))
 
 
 def _say_where_to_look(stage: "Stage", console: "Console") -> None:

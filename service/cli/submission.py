@@ -1,12 +1,16 @@
 """Sends requests and collects their results; knows at any moment what is still open."""
 
 import asyncio
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from service.client.outbound import Asked, Outbound
+
 if TYPE_CHECKING:
-    from service.adapters.rabbitmq.requester import Reply, Requester
+    from service.client.exchange import Exchange
 
 
 @dataclass(slots=True)
@@ -28,17 +32,20 @@ class Submission:
         return not self.missing and all(result["status"] == "submitted" for result in self.results.values())
 
     async def carry_out(
-        self, requester: "Requester", on_sent: Callable[[], None], on_result: Callable[[dict[str, Any]], None]
+        self, exchange: "Exchange", on_sent: Callable[[], None], on_result: Callable[[dict[str, Any]], None]
     ) -> None:
         """Send everything and wait until every result is there.
 
         Raises:
-            RequesterError: a request cannot be sent, or the connection was lost.
+            VideogenError: a request cannot be sent.
         """
-        collecting = asyncio.create_task(self._collect(requester, on_result))
+        answered: asyncio.Queue[Asked] = asyncio.Queue()
+        collecting = asyncio.create_task(self._collect(answered, on_result))
         try:
             for request_id, body in self.requests.items():
-                await requester.send(body, request_id)
+                asked = exchange.expect(Outbound(request_id, body))
+                asked.answer.add_done_callback(partial(_put, answered, asked))
+                await exchange.publish(asked)
                 self.sent += 1
                 on_sent()
             await collecting
@@ -47,16 +54,13 @@ class Submission:
             # Whatever ended the sending has ended the collecting too.
             await asyncio.gather(collecting, return_exceptions=True)
 
-    async def _collect(self, requester: "Requester", on_result: Callable[[dict[str, Any]], None]) -> None:
-        async for reply in requester.replies():
-            if self._take(reply):
-                on_result(reply.body)
-            if len(self.results) == len(self.requests):
-                return
+    async def _collect(self, answered: "asyncio.Queue[Asked]", on_result: Callable[[dict[str, Any]], None]) -> None:
+        while len(self.results) < len(self.requests):
+            asked = await answered.get()
+            result = json.loads(asked.answer.result())
+            self.results[asked.request_id] = result
+            on_result(result)
 
-    def _take(self, reply: "Reply") -> bool:
-        # A result may be repeated after a crash (spec section 2).
-        is_new = reply.correlation_id in self.requests and reply.correlation_id not in self.results
-        if is_new:
-            self.results[reply.correlation_id] = reply.body
-        return is_new
+
+def _put(answered: "asyncio.Queue[Asked]", asked: Asked, _: object) -> None:
+    answered.put_nowait(asked)

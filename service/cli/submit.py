@@ -110,15 +110,16 @@ def _requests(file: Path | None, given: Mapping[str, object], request_id: str | 
 def _submit(broker: "BrokerSettings", requests: dict[str, bytes], timeout: float, *, as_json: bool) -> None:
     import asyncio
 
-    from service.adapters.rabbitmq.requester import RequesterError
+    from service.cli.connected import BrokerLostError
     from service.cli.submission import Submission
+    from service.client.errors import VideogenError
 
     submission = Submission(requests)
     try:
         with known_errors_exit():
             asyncio.run(_exchange(broker, submission, timeout, as_json=as_json))
         ending = None
-    except RequesterError as error:
+    except (BrokerLostError, VideogenError) as error:
         ending = (str(error), FAILED)
     except TimeoutError:
         ending = (f"Not every result came within {timeout:g} s.", TIMED_OUT)
@@ -139,7 +140,7 @@ async def _exchange(broker: "BrokerSettings", submission: "Submission", timeout:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-    from service.adapters.rabbitmq.requester import requester_for
+    from service.cli.connected import connected_exchange
     from service.cli.signals import cancel_on_signals
 
     cancel_on_signals()
@@ -154,8 +155,8 @@ async def _exchange(broker: "BrokerSettings", submission: "Submission", timeout:
             if as_json:
                 typer.echo(json.dumps(result, ensure_ascii=False))
 
-        async with asyncio.timeout(timeout), requester_for(broker) as requester:
-            await submission.carry_out(requester, lambda: progress.advance(sent), on_result)
+        async with asyncio.timeout(timeout), connected_exchange(broker) as exchange:
+            await submission.carry_out(exchange, lambda: progress.advance(sent), on_result)
 
 
 def _open_end(submission: "Submission", prefix: str) -> str:

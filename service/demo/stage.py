@@ -15,7 +15,8 @@ import httpx
 from pydantic import SecretStr
 
 from service.adapters.catalogue_file import load_catalogue
-from service.adapters.rabbitmq.connect import link_options_of, open_connection
+from service.adapters.rabbitmq.configured import link_options_of
+from service.adapters.rabbitmq.connect import open_connection
 from service.adapters.rabbitmq.declare import remove
 from service.adapters.rabbitmq.errors import LinkLost, link_errors
 from service.core.topology import Topology

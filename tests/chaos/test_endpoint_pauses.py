@@ -10,7 +10,6 @@ import pytest
 from pydantic import SecretStr
 
 from service.adapters.catalogue_file import load_catalogue
-from service.adapters.rabbitmq.requester import Reply, Requester, open_requester
 from service.core.facts import ConsumerActive, ConsumptionPaused, PauseReason, Probing
 from service.settings import Settings
 from service.simulator.options import SimulatorOptions
@@ -21,6 +20,7 @@ from tests.chaos.harness.waiting import until
 from tests.e2e.test_requests import replies_of
 from tests.e2e.test_requests import request as body_of
 from tests.support.broker import Amqp
+from tests.support.requester import Reply, Requester, open_requester
 from tests.support.running import Running, simulated_endpoint
 
 pytestmark = pytest.mark.timeout(300)

@@ -8,7 +8,6 @@ import aio_pika
 import pytest
 
 from service.adapters.rabbitmq.declare import declare
-from service.adapters.rabbitmq.requester import open_requester
 from service.core.facts import LinkDown, LinkRole, Settled
 from service.core.topology import DELIVERY_LIMIT, Topology
 from service.private_broker import Node
@@ -21,6 +20,7 @@ from tests.e2e.test_requests import replies_of
 from tests.e2e.test_requests import request as body_of
 from tests.support.broker import Amqp, amqp_client
 from tests.support.links import proxy_to, with_address
+from tests.support.requester import open_requester
 from tests.support.running import Running, simulated_endpoint
 
 pytestmark = pytest.mark.timeout(1800)

@@ -5,11 +5,11 @@ from itertools import pairwise
 
 import pytest
 
-from service.adapters.rabbitmq.requester import open_requester
 from service.settings import RetrySettings
 from tests.chaos.harness.in_process import quick_settings, worker_at_work
 from tests.chaos.harness.trial import Trial
 from tests.e2e.test_requests import replies_of, request
+from tests.support.requester import open_requester
 from tests.support.running import running_worker, simulated_endpoint
 
 LOST_ANSWERS = (

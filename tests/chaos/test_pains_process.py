@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from service.adapters.rabbitmq.requester import open_requester
 from service.core.facts import ConsumerActive, LinkRole, LinkUp
 from tests.chaos.harness.endpoint import EndpointProcess
 from tests.chaos.harness.in_process import quick_settings, worker_at_work
@@ -20,6 +19,7 @@ from tests.e2e.test_requests import replies_of
 from tests.e2e.test_requests import request as body_of
 from tests.support.broker import amqp_client
 from tests.support.links import proxy_to, with_address
+from tests.support.requester import open_requester
 from tests.support.running import Running, simulated_endpoint
 from tests.support.tcp_proxy import TcpProxy
 

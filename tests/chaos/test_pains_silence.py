@@ -5,7 +5,6 @@ import time
 import pytest
 
 from service.adapters.rabbitmq.declare import declare
-from service.adapters.rabbitmq.requester import open_requester
 from service.core.facts import LinkDown
 from tests.chaos.harness.in_process import ask_admin, metric, quick_settings, worker_at_work
 from tests.chaos.harness.trial import Trial
@@ -13,6 +12,7 @@ from tests.chaos.harness.waiting import until
 from tests.e2e.test_requests import replies_of, request
 from tests.support.broker import Amqp
 from tests.support.links import proxy_to, with_address
+from tests.support.requester import open_requester
 from tests.support.running import Running, simulated_endpoint
 
 # The broker gives a connection up after two missed heartbeats.

@@ -2,7 +2,6 @@
 
 from datetime import UTC, datetime, timedelta
 
-from service.adapters.rabbitmq.requester import open_requester
 from service.core.facts import Settled
 from service.core.outcome import Postponed
 from service.settings.value_types import parse_tiers
@@ -11,6 +10,7 @@ from tests.chaos.harness.trial import Trial
 from tests.e2e.test_requests import replies_of
 from tests.e2e.test_requests import request as body_of
 from tests.support.broker import Amqp
+from tests.support.requester import open_requester
 from tests.support.running import simulated_endpoint
 
 

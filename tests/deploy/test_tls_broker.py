@@ -15,7 +15,8 @@ from pydantic import SecretStr
 
 from service.adapters.certificates import CertificateError, CertificateFiles
 from service.adapters.management import ManagementUnavailable, management_api
-from service.adapters.rabbitmq.connect import link_options_of, open_connection
+from service.adapters.rabbitmq.configured import link_options_of
+from service.adapters.rabbitmq.connect import open_connection
 from service.app import assemble
 from service.cli.check import _findings
 from service.core.facts import LinkDown

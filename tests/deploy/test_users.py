@@ -10,6 +10,7 @@ import pytest
 from aio_pika.abc import AbstractChannel
 
 from service.adapters.rabbitmq.declare import declare as topology_at_broker
+from service.client import Options, Replies, VideogenClient
 from service.core.facts import ConsumptionPaused, PauseReason
 from service.demo.scenes import SCENES
 from tests.chaos.harness.waiting import until
@@ -150,6 +151,12 @@ class UsersOfTheDefinitions:
                 async with open_producer(laid_out.url(PRODUCER), name) as ours:
                     await ours.ask(f"to {name}", request("a cat"))
                     assert outcome(await ours.answer(f"to {name}")) == "submitted"
+
+    async def test_the_producers_user_is_enough_for_the_client(self, laid_out: Stand, tmp_path: Path) -> None:
+        async with worker_on(laid_out, tmp_path):
+            for replies in Replies:
+                async with VideogenClient(laid_out.url(PRODUCER), Options(replies=replies, timeout=30.0)) as client:
+                    assert (await client.generate(prompt="a cat", model="wan2.2-t2v-plus")).task_id
 
     async def test_the_producers_user_may_do_nothing_else(self, laid_out: Stand) -> None:
         forbidden: dict[str, Attempt] = {

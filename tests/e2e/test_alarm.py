@@ -2,11 +2,11 @@
 
 import pytest
 
-from service.adapters.rabbitmq.requester import open_requester
 from service.core.facts import BrokerBlocked, LinkDown, PublishAttempt, Published, Settled
 from service.private_broker import Node
 from service.settings import Settings
 from tests.e2e.test_requests import replies_of, request
+from tests.support.requester import open_requester
 from tests.support.running import running_worker, settings_for, simulated_endpoint
 
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import pytest
 
-from service.adapters.rabbitmq.requester import open_requester
 from service.core.facts import LinkDown, Settled
 from tests.e2e.test_requests import replies_of, request
 from tests.support.broker import Amqp
 from tests.support.raw_publish import publish_raw, short_string, table, timestamp
+from tests.support.requester import open_requester
 from tests.support.running import running_worker, settings_for, simulated_endpoint
 
 

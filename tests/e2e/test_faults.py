@@ -7,10 +7,10 @@ import pytest
 from yarl import URL
 
 from service.adapters.rabbitmq.declare import declare
-from service.adapters.rabbitmq.requester import open_requester
 from service.core.facts import ConsumerActive, Joined, LinkDown, Settled
 from tests.e2e.test_requests import replies_of, request
 from tests.support.broker import Amqp
+from tests.support.requester import open_requester
 from tests.support.running import running_worker, settings_for, simulated_endpoint
 from tests.support.tcp_proxy import TcpProxy
 

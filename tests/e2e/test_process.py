@@ -10,12 +10,12 @@ import httpx
 import pytest
 from yarl import URL
 
-from service.adapters.rabbitmq.requester import open_requester
 from service.private_broker.free_ports import free_ports
 from tests.e2e.test_requests import replies_of, request
 from tests.support.broker import Amqp
 from tests.support.environment import environment
 from tests.support.process import process
+from tests.support.requester import open_requester
 from tests.support.running import simulated_endpoint
 from tests.support.tcp_proxy import TcpProxy
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import httpx
 
-from service.adapters.rabbitmq.requester import open_requester
 from tests.e2e.test_requests import replies_of, request
 from tests.support.environment import environment
 from tests.support.process import process
+from tests.support.requester import open_requester
 from tests.support.running import running_worker, settings_for, simulated_endpoint
 
 LIMIT = 20

@@ -18,13 +18,24 @@ def blocks(language: str) -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
 
 
-async def run_example(broker_url: str, prefix: str, folder: Path) -> tuple[int | None, str, str]:
-    """Run the Python example of the README against this broker and these queues."""
-    (example,) = blocks("python")
-    for shown, here in (
-        ("amqp://guest:guest@localhost:5672/", broker_url),
-        ("videogen.requests", f"{prefix}.requests"),
-    ):
+CLIENT, PLAIN = blocks("python")
+
+
+def of_the_client(broker_url: str, prefix: str) -> dict[str, str]:
+    """Tell what the client's example has to say of this broker and these queues."""
+    return {
+        "import RequestFailed, VideogenClient": "import Options, RequestFailed, VideogenClient",
+        '"amqp://guest:guest@localhost:5672/"': f"{broker_url!r}, Options(prefix={prefix!r})",
+    }
+
+
+def of_the_plain_one(broker_url: str, prefix: str) -> dict[str, str]:
+    return {"amqp://guest:guest@localhost:5672/": broker_url, "videogen.requests": f"{prefix}.requests"}
+
+
+async def run_example(example: str, differences: dict[str, str], folder: Path) -> tuple[int | None, str, str]:
+    """Run a Python example of the README."""
+    for shown, here in differences.items():
         assert shown in example
         example = example.replace(shown, here)
     script = folder / "example.py"
@@ -49,7 +60,7 @@ async def test_the_python_example_sends_a_request_and_prints_its_result(
         simulated_endpoint() as simulator,
         running_worker(settings_for(broker_url, prefix, simulator.base_url)),
     ):
-        status, printed, _ = await run_example(broker_url, prefix, tmp_path)
+        status, printed, _ = await run_example(PLAIN, of_the_plain_one(broker_url, prefix), tmp_path)
 
     assert status == 0
     result = json.loads(printed)
@@ -61,10 +72,29 @@ async def test_the_python_example_sends_a_request_and_prints_its_result(
 async def test_the_python_example_fails_at_once_where_the_queue_is_missing(
     broker_url: str, prefix: str, tmp_path: Path
 ) -> None:
-    status, printed, errors = await run_example(broker_url, prefix, tmp_path)
+    status, printed, errors = await run_example(PLAIN, of_the_plain_one(broker_url, prefix), tmp_path)
 
     assert (status, printed) == (1, "")
     assert "NO_ROUTE" in errors
+
+
+async def test_the_example_of_the_client_prints_the_task_id(broker_url: str, prefix: str, tmp_path: Path) -> None:
+    async with (
+        simulated_endpoint() as simulator,
+        running_worker(settings_for(broker_url, prefix, simulator.base_url)),
+    ):
+        status, printed, errors = await run_example(CLIENT, of_the_client(broker_url, prefix), tmp_path)
+
+    assert (status, printed.strip()) == (0, simulator.record.posts[0].task_id), errors
+
+
+async def test_the_example_of_the_client_says_what_to_do_where_the_queue_is_missing(
+    broker_url: str, prefix: str, tmp_path: Path
+) -> None:
+    status, printed, errors = await run_example(CLIENT, of_the_client(broker_url, prefix), tmp_path)
+
+    assert (status, printed) == (1, "")
+    assert "does not exist. Start the worker once" in errors
 
 
 @pytest.mark.parametrize(("status", "model"), [("submitted", SubmittedResult), ("failed", FailedResult)])

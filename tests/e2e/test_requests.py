@@ -4,8 +4,8 @@ import asyncio
 import json
 from collections import Counter
 
-from service.adapters.rabbitmq.requester import Reply, Requester, open_requester
 from service.core.facts import Settled
+from tests.support.requester import Reply, Requester, open_requester
 from tests.support.running import running_worker, settings_for, simulated_endpoint
 
 MODEL = "wan2.2-t2v-plus"

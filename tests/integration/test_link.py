@@ -10,7 +10,7 @@ from aio_pika.exceptions import ChannelNotFoundEntity
 from pydantic import SecretStr
 
 from service.adapters.rabbitmq import droppable
-from service.adapters.rabbitmq.connect import link_options_of
+from service.adapters.rabbitmq.configured import link_options_of
 from service.adapters.rabbitmq.errors import LinkLost, TopologyError
 from service.adapters.rabbitmq.link import Link, Session
 from service.core.facts import LinkDown, LinkRole, LinkUp

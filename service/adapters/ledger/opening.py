@@ -6,7 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Protocol
 
-from service.adapters.certificates import ledger_certificates
+from service.adapters.certificates import CertificateFiles
 from service.adapters.ledger.sqlite import sqlite_ledger
 from service.adapters.ledger.tenure import Tenure
 from service.adapters.ledger.volatile import VolatileLedger
@@ -48,9 +48,7 @@ def open_ledger(
         # A quarter of a second of the start, which most workers have no use for.
         from service.adapters.ledger.redis import redis_ledger  # noqa: PLC0415
 
-        return redis_ledger(
-            url, tenure, prefix=prefix, patience=settings.timeout, certificates=ledger_certificates(settings)
-        )
+        return redis_ledger(url, tenure, prefix=prefix, patience=settings.timeout, certificates=_certificates(settings))
     return sqlite_ledger(
         Path(url.removeprefix(SQLITE_SCHEME)),
         tenure,
@@ -63,3 +61,7 @@ def open_ledger(
 @asynccontextmanager
 async def _volatile(tenure: Tenure) -> AsyncIterator[VolatileLedger]:
     yield VolatileLedger(tenure)
+
+
+def _certificates(ledger: LedgerSettings) -> CertificateFiles:
+    return CertificateFiles("VIDEOGEN_LEDGER", ledger.ca_file, ledger.cert_file, ledger.key_file)

@@ -10,11 +10,10 @@ from aio_pika.abc import AbstractConnection
 from aio_pika.connection import make_url
 from pydantic import SecretStr
 
-from service.adapters.certificates import NO_FILES, CertificateError, CertificateFiles, broker_certificates
+from service.adapters.certificates import NO_FILES, CertificateError, CertificateFiles
 from service.adapters.rabbitmq.connect_failure import Security, connect_failure
 from service.adapters.rabbitmq.droppable import DroppableConnection
 from service.adapters.rabbitmq.errors import LinkLost, link_errors
-from service.settings import BrokerSettings
 
 _CLOSE_TIMEOUT = 3.0
 
@@ -36,24 +35,6 @@ class LinkOptions:
     connect_timeout: float
     reconnect_cap: float
     certificates: CertificateFiles = NO_FILES
-
-
-def link_options_of(broker: BrokerSettings) -> LinkOptions:
-    """Tell how to reach the broker.
-
-    Raises:
-        CertificateError: a certificate file cannot be used.
-    """
-    certificates = broker_certificates(broker)
-    # Files that cannot be used are told at the start, not by the first connection.
-    certificates.context()
-    return LinkOptions(
-        url=broker.url,
-        heartbeat=round(broker.heartbeat),
-        connect_timeout=broker.connect_timeout,
-        reconnect_cap=broker.reconnect_cap,
-        certificates=certificates,
-    )
 
 
 @asynccontextmanager
@@ -103,10 +84,11 @@ async def _close(connection: DroppableConnection) -> None:
     finally:
         # A frozen broker never answers the close, and a full socket does not even let it out.
         connection.drop()
-    await asyncio.wait({closing}, timeout=_CLOSE_TIMEOUT)
-    with suppress(asyncio.CancelledError, asyncio.InvalidStateError):
-        # asyncio complains of an exception that nobody looked at.
-        closing.exception()
+        # Also when cancelled: a close that is left behind was seen to hold up the end of the event loop for ever.
+        await asyncio.wait({closing}, timeout=_CLOSE_TIMEOUT)
+        with suppress(asyncio.CancelledError, asyncio.InvalidStateError):
+            # asyncio complains of an exception that nobody looked at.
+            closing.exception()
 
 
 def _is_news(record: logging.LogRecord) -> bool:

@@ -77,7 +77,7 @@ class Link:
     """One connection to the broker, made again whenever it is lost.
 
     `set_up` is run on every new session before anyone else may use it: the one path to a working link,
-    at the start as after a fault.
+    at the start as after a fault. The broker shows the connection under `name`.
     """
 
     def __init__(
@@ -87,12 +87,14 @@ class Link:
         set_up: Callable[[Session], Awaitable[None]],
         observer: Observer,
         uniform: Callable[[], float],
+        name: str | None = None,
     ) -> None:
         self._role = role
         self._options = options
         self._set_up = set_up
         self._observer = observer
         self._uniform = uniform
+        self._name = name or f"videogen-worker {role}"
         self._current: Session | None = None
         self._up = asyncio.Event()
         self._was_up = False
@@ -127,7 +129,7 @@ class Link:
 
     @asynccontextmanager
     async def _connected(self) -> AsyncIterator[Session]:
-        async with open_connection(self._options, f"videogen-worker {self._role}") as connection:
+        async with open_connection(self._options, self._name) as connection:
             with link_errors():
                 async with asyncio.timeout(self._options.connect_timeout):
                     channel = await connection.channel(publisher_confirms=True, on_return_raises=True)

@@ -14,7 +14,8 @@ from aio_pika import DeliveryMode, Message
 from aio_pika.abc import AbstractChannel, AbstractConnection
 from aio_pika.exceptions import ChannelNotFoundEntity, DeliveryError, PublishError
 
-from service.adapters.rabbitmq.connect import link_options_of, open_connection
+from service.adapters.rabbitmq.configured import link_options_of
+from service.adapters.rabbitmq.connect import open_connection
 from service.adapters.rabbitmq.errors import LinkLost, describe, link_errors
 from service.adapters.rabbitmq.headers import writable_headers
 from service.adapters.rabbitmq.incoming import delivery_of

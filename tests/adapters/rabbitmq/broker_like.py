@@ -6,7 +6,8 @@ from pathlib import Path
 import trustme
 from pydantic import SecretStr
 
-from service.adapters.rabbitmq.connect import link_options_of, open_connection
+from service.adapters.rabbitmq.configured import link_options_of
+from service.adapters.rabbitmq.connect import open_connection
 from service.settings import BrokerSettings
 from tests.support.raw_server import Peer, Script
 

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 import trustme
 
-from service.adapters.rabbitmq.connect import link_options_of, open_connection
+from service.adapters.rabbitmq.configured import link_options_of
+from service.adapters.rabbitmq.connect import open_connection
 from service.adapters.rabbitmq.errors import LinkLost
 from service.private_broker.free_ports import free_ports
 from service.settings import BrokerSettings

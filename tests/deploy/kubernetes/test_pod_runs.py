@@ -6,7 +6,6 @@ from pathlib import Path
 import httpx
 
 from service.adapters.catalogue_file import load_catalogue
-from service.adapters.rabbitmq.requester import open_requester
 from service.private_broker.free_ports import free_ports
 from service.simulator.options import SimulatorOptions
 from service.simulator.server import Simulator
@@ -16,6 +15,7 @@ from tests.deploy.kubernetes.rendering import render
 from tests.deploy.kubernetes.worker_pod import WorkerPod
 from tests.e2e.test_requests import replies_of, request
 from tests.support.process import process
+from tests.support.requester import open_requester
 
 
 async def test_the_pod_of_dev_works_takes_a_new_key_and_stops_cleanly(
