@@ -20,6 +20,10 @@ PYTHON ?= $(shell for each in python3 python3.13 python3.12 python3.11 python3.1
 # The version that uv.lock pins.
 UV_VERSION = $(shell sed -n '/^name = "uv"$$/{n;s/^version = "\(.*\)"$$/\1/p;}' uv.lock)
 
+# A dependency group beside everything else; nothing of that is removed.
+with = env -u VIRTUAL_ENV UV_PROJECT_ENVIRONMENT=$(VENV) UV_PYTHON=$(BIN)/python UV_PYTHON_DOWNLOADS=never \
+	$(BIN)/uv sync --frozen --quiet --inexact --group $(1)
+
 .PHONY: help
 help: ## show this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' Makefile
@@ -37,13 +41,17 @@ chaos: JOBS = 2
 chaos: $(READY) ## kill, cut and freeze real processes, and judge what came of it (SIZE=full, SEED=n, REPORT=file)
 	@$(BIN)/pytest tests/chaos --numprocesses=$(JOBS) --dist=worksteal --chaos-size=$(SIZE) $(SEED:%=--chaos-seed=%) $(REPORT:%=--chaos-report=%) $(ARGS)
 
-# The rivals are installed beside everything else; nothing of that is removed.
+# Some 600 MB of other people's programs, the first time.
+.PHONY: interop
+interop: $(READY) ## try the contract with other people's tools: AsyncAPI's own, a real browser
+	@$(call with,interop)
+	@$(BIN)/pytest tests/interop --numprocesses=2 --dist=loadfile $(ARGS)
+
 .PHONY: bench
 bench: SIZE = full
 # Compiled, as pip leaves what it installs: without, a start takes twice as long.
 bench: $(READY) ## measure the worker beside a bare loop and FastStream; writes docs/bench.md (SIZE=quick)
-	@env -u VIRTUAL_ENV UV_PROJECT_ENVIRONMENT=$(VENV) UV_PYTHON=$(BIN)/python UV_PYTHON_DOWNLOADS=never \
-		$(BIN)/uv sync --frozen --quiet --inexact --group bench --compile-bytecode
+	@$(call with,bench --compile-bytecode)
 	@env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m tests.bench --size $(SIZE) $(ARGS)
 
 .PHONY: check
@@ -53,6 +61,11 @@ check: $(READY) ## lint, format, types, architecture, dependencies
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 	@$(BIN)/deptry .
+
+.PHONY: contract
+contract: $(READY) ## write docs/asyncapi.* and docs/schemas anew from the code
+	@$(call with,interop)
+	@$(BIN)/python -m tests.contract.documents
 
 .PHONY: clean
 clean: ## remove the virtual environment, caches and builds

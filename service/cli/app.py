@@ -8,6 +8,7 @@ from service.cli.check import check
 from service.cli.dead import dead
 from service.cli.demo import demo
 from service.cli.run import run
+from service.cli.schema import schema
 from service.cli.simulate import simulate
 from service.cli.submit import submit
 from service.cli.undelivered import undelivered
@@ -28,6 +29,7 @@ app.command()(check)
 app.command()(submit)
 app.command()(simulate)
 app.command()(demo)
+app.command()(schema)
 app.add_typer(dead, name="dead")
 app.add_typer(undelivered, name="undelivered")
 

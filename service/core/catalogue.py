@@ -16,8 +16,11 @@ from pydantic import (
 
 _Item = TypeVar("_Item")
 
+# The first is the one that the worker writes itself.
+_SIZE_SEPARATORS = "*xX\u00d7"
 # No leading zeros: they would be another spelling of one size. No more than 5 digits: no video is wider.
-_SIZE = re.compile(r"([1-9][0-9]{0,4})[*xX\u00d7]([1-9][0-9]{0,4})")
+SIZE_FORM = f"([1-9][0-9]{{0,4}})[{_SIZE_SEPARATORS}]([1-9][0-9]{{0,4}})"
+_SIZE = re.compile(SIZE_FORM)
 
 
 def parse_size(text: str) -> tuple[int, int] | None:
@@ -29,6 +32,12 @@ def parse_size(text: str) -> tuple[int, int] | None:
 def size_name(size: tuple[int, int]) -> str:
     """Write a size as people read it: `832*480`."""
     return f"{size[0]}*{size[1]}"
+
+
+def size_spellings(size: tuple[int, int]) -> tuple[str, ...]:
+    """Write a size in every way that `parse_size` reads as it; none for a size that is too large to be written."""
+    spellings = (f"{size[0]}{separator}{size[1]}" for separator in _SIZE_SEPARATORS)
+    return tuple(spelling for spelling in spellings if parse_size(spelling) == size)
 
 
 def _size(value: object) -> object:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 
 class FieldProblem(BaseModel):
@@ -10,8 +10,10 @@ class FieldProblem(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    field: str
-    message: str
+    field: str = Field(
+        description="The field; `body` stands for the whole body, `headers.NAME` for a header of the message."
+    )
+    message: str = Field(description="What is wrong with it and what to do, to be read after the name of the field.")
 
 
 @dataclass(frozen=True, slots=True)

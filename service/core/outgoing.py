@@ -5,6 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+APP_ID = "videogen-worker"
+"""The `app_id` of every message that the worker writes itself."""
+
 
 @dataclass(frozen=True, slots=True)
 class Route:

@@ -19,17 +19,17 @@ from service.core.history import (
 from service.core.instant import rfc3339
 from service.core.outcome import Outcome, Submitted
 from service.core.outgoing import Outgoing, Route
-from service.core.result import RESULT_TYPE, ErrorCode, FailedResult, Result
+from service.core.parked import ERROR_CODE, ERROR_MESSAGE, ORIGINAL_REPLY_TO, REPLY_TO, REQUEST_ID, TASK_ID
+from service.core.result import CONTENT_TYPE, RESULT_TYPE, ErrorCode, FailedResult, Result
 from service.core.topology import RetryTier, Topology
 from service.core.trace import trace_headers
 
-_JSON = "application/json"
 # Header values travel in frames with everything else; a long upstream message must not fill them.
 _HEADER_LIMIT = 1000
 # The broker would send further copies to the queues that are named there.
 _FURTHER_ROUTES = frozenset({"CC", "BCC"})
 # What a copy in the dead-letter queue says of its request; a producer's own would mislead a replay.
-_TOLD_OF_THE_DEAD = frozenset({"x-error-code", "x-error-message", "x-request-id", "x-reply-to", "x-task-id"})
+_TOLD_OF_THE_DEAD = frozenset({ERROR_CODE, ERROR_MESSAGE, REQUEST_ID, REPLY_TO, TASK_ID})
 # The broker drops a message as a cycle that its own record says was in a queue before.
 _DEATHS = ("x-death", "x-first-death-", "x-last-death-")
 
@@ -42,7 +42,7 @@ def reply_message(
     return Outgoing(
         route=route,
         body=result.model_dump_json().encode(),
-        content_type=_JSON,
+        content_type=CONTENT_TYPE,
         correlation_id=identity.correlation_id,
         timestamp=now,
         type=RESULT_TYPE,
@@ -106,7 +106,7 @@ def _carried(headers: Mapping[str, object]) -> dict[str, object]:
 
 def undelivered_message(reply: Outgoing, topology: Topology) -> Outgoing:
     """Address a reply that the broker returned to the queue where an operator finds it."""
-    headers = {**(reply.headers or {}), "x-original-reply-to": reply.route.routing_key}
+    headers = {**(reply.headers or {}), ORIGINAL_REPLY_TO: reply.route.routing_key}
     return replace(reply, route=Route("", topology.undelivered), headers=headers)
 
 
@@ -120,14 +120,14 @@ def dead_message(
     """
     headers: dict[str, object] = {
         **{name: value for name, value in _carried(delivery.headers).items() if name not in _TOLD_OF_THE_DEAD},
-        "x-error-code": str(result.error.code),
-        "x-error-message": result.error.message[:_HEADER_LIMIT],
+        ERROR_CODE: str(result.error.code),
+        ERROR_MESSAGE: result.error.message[:_HEADER_LIMIT],
         ATTEMPTS: result.attempts,
         FIRST_SEEN: rfc3339(history_of(delivery, now).first_seen),
-        "x-request-id": identity.request_id,
+        REQUEST_ID: identity.request_id,
     }
     if delivery.reply_to:
-        headers["x-reply-to"] = delivery.reply_to
+        headers[REPLY_TO] = delivery.reply_to
     return Outgoing(
         route=Route("", topology.dead),
         body=delivery.body,
@@ -147,13 +147,13 @@ def defect_message(
     A task that was paid for is named in `x-task-id`.
     """
     headers: dict[str, object] = {
-        "x-error-code": str(ErrorCode.INTERNAL),
-        "x-error-message": "The worker failed to settle this request. Look for its request_id in the log.",
+        ERROR_CODE: str(ErrorCode.INTERNAL),
+        ERROR_MESSAGE: "The worker failed to settle this request. Look for its request_id in the log.",
         FIRST_SEEN: rfc3339(history_of(delivery, now).first_seen),
-        "x-request-id": identity.request_id,
+        REQUEST_ID: identity.request_id,
     }
     if isinstance(outcome, Submitted):
-        headers["x-task-id"] = outcome.task_id
+        headers[TASK_ID] = outcome.task_id
     return Outgoing(
         route=Route("", topology.dead),
         body=delivery.body,

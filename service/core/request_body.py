@@ -4,16 +4,18 @@ from dataclasses import dataclass, field
 from typing import Annotated
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationInfo, WithJsonSchema, field_validator
 
-from service.core.catalogue import Catalogue, Model, parse_size, size_name
+from service.core.catalogue import SIZE_FORM, Catalogue, Model, parse_size, size_name
 from service.core.contract import VideoRequest
 from service.core.explanation import echo
 from service.core.suggestion import close_names
 
 NEGATIVE_PROMPT_LIMIT = 500
 SEED_MAX = 2**31 - 1
-_SIZE_FORM = 'a string such as "832*480"'
+_SIZE_EXAMPLE = 'a string such as "832*480"'
+# As much of `_is_web_url` as a pattern can say. It refuses nothing that is taken.
+_WEB_URL = "^[Hh][Tt][Tt][Pp][Ss]?://([^/?#]*@)?[^/?#@: ][^/?#@ ]*([/?#][^ ]*)?$"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +26,10 @@ class BodyContext:
     warnings: list[str] = field(default_factory=list)
 
 
+def _meant(text: str) -> dict[str, JsonValue]:
+    return {"description": text}
+
+
 class RequestBody(BaseModel):
     """A request as it is sent. Validate it with a `BodyContext` as the context.
 
@@ -32,19 +38,54 @@ class RequestBody(BaseModel):
 
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
 
+    # A `description` says what a field must be, to complete an error; what it is for is told in the schema alone.
     # First, because the rules of other fields depend on it.
-    model: str = Field(description="the name of a model")
-    prompt: str = Field(description="a text that is not blank")
-    duration: Annotated[int, Field(gt=0)] | None = Field(default=None, description="a whole number of seconds above 0")
-    size: tuple[int, int] | None = Field(default=None, description=_SIZE_FORM)
-    watermark: bool | None = Field(default=None, description="true or false")
-    template: str | None = Field(default=None, description="a text")
-    negative_prompt: str | None = Field(default=None, description="a text")
-    prompt_extend: bool | None = Field(default=None, description="true or false")
-    seed: Annotated[int, Field(ge=0, le=SEED_MAX)] | None = Field(
-        default=None, description=f"a whole number from 0 to {SEED_MAX}"
+    model: str = Field(description="the name of a model", json_schema_extra=_meant("A name or alias of the catalogue."))
+    prompt: str = Field(
+        description="a text that is not blank",
+        json_schema_extra=_meant(
+            "What the video shows. Longer than the model takes, it is cut, and the result has a warning; "
+            "what is left must not be blank."
+        ),
     )
-    audio_url: str | None = Field(default=None, description="an http or https URL")
+    duration: Annotated[int, Field(gt=0)] | None = Field(
+        default=None,
+        description="a whole number of seconds above 0",
+        json_schema_extra=_meant("Seconds; one of those that the model allows."),
+    )
+    size: tuple[int, int] | None = Field(
+        default=None,
+        description=_SIZE_EXAMPLE,
+        json_schema_extra=_meant("Width and height in pixels; one of the model's sizes, in any of four spellings."),
+    )
+    watermark: bool | None = Field(
+        default=None, description="true or false", json_schema_extra=_meant("Whether the video gets a watermark.")
+    )
+    template: str | None = Field(
+        default=None, description="a text", json_schema_extra=_meant("Passed through to the endpoint.")
+    )
+    negative_prompt: str | None = Field(
+        default=None,
+        description="a text",
+        json_schema_extra=_meant(
+            f"What the video must not show. Cut to {NEGATIVE_PROMPT_LIMIT} code points; the result then has a warning."
+        ),
+    )
+    prompt_extend: bool | None = Field(
+        default=None,
+        description="true or false",
+        json_schema_extra=_meant("Whether the endpoint may extend the prompt."),
+    )
+    seed: Annotated[int, Field(ge=0, le=SEED_MAX)] | None = Field(
+        default=None,
+        description=f"a whole number from 0 to {SEED_MAX}",
+        json_schema_extra=_meant("Makes the endpoint's random choices repeatable."),
+    )
+    audio_url: Annotated[str, WithJsonSchema({"type": "string", "pattern": _WEB_URL})] | None = Field(
+        default=None,
+        description="an http or https URL",
+        json_schema_extra=_meant("Where the sound track is; for models with audio alone."),
+    )
 
     @field_validator("model")
     @classmethod
@@ -81,14 +122,16 @@ class RequestBody(BaseModel):
             raise ValueError(f"must be {allowed} seconds for {model.name}, not {echo(seconds)}")
         return seconds
 
-    @field_validator("size", mode="plain", json_schema_input_type=str | None)
+    @field_validator(
+        "size", mode="plain", json_schema_input_type=Annotated[str, Field(pattern=f"^{SIZE_FORM}$")] | None
+    )
     @classmethod
     def _check_size(cls, text: object, info: ValidationInfo) -> tuple[int, int] | None:
         if text is None:
             return None
         size = parse_size(text) if isinstance(text, str) else None
         if size is None:
-            raise ValueError(f"must be {_SIZE_FORM}, not {echo(text)}")
+            raise ValueError(f"must be {_SIZE_EXAMPLE}, not {echo(text)}")
         model = _model(info)
         if model is not None and size not in model.sizes:
             allowed = _either([size_name(offered) for offered in model.sizes])

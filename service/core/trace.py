@@ -3,6 +3,9 @@
 import re
 from collections.abc import Mapping
 
+TRACEPARENT = "traceparent"
+TRACESTATE = "tracestate"
+
 # Section 3.2: lowercase hex, no id all zero, no version ff. Later versions may append fields after a dash.
 _TRACEPARENT = re.compile(
     r"(?P<version>(?!ff)[0-9a-f]{2})"
@@ -19,13 +22,13 @@ def trace_headers(headers: Mapping[str, object]) -> dict[str, str]:
     A traceparent of a later version is passed on as version 00, the one we know (section 3.2.4).
     `tracestate` means nothing without `traceparent`.
     """
-    traceparent = _traceparent(_text(headers.get("traceparent")))
+    traceparent = _traceparent(_text(headers.get(TRACEPARENT)))
     if traceparent is None:
         return {}
-    tracestate = _text(headers.get("tracestate")).strip(" \t")
+    tracestate = _text(headers.get(TRACESTATE)).strip(" \t")
     if not _TRACESTATE.fullmatch(tracestate):
-        return {"traceparent": traceparent}
-    return {"traceparent": traceparent, "tracestate": tracestate}
+        return {TRACEPARENT: traceparent}
+    return {TRACEPARENT: traceparent, TRACESTATE: tracestate}
 
 
 def _traceparent(text: str) -> str | None:

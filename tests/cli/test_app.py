@@ -7,7 +7,7 @@ import pytest
 from service.adapters.version import installed_version
 from tests.support.process import process
 
-COMMANDS = ["run", "check", "submit", "simulate", "demo", "dead", "undelivered"]
+COMMANDS = ["run", "check", "submit", "simulate", "demo", "schema", "dead", "undelivered"]
 WIDTH = 78
 
 
@@ -25,7 +25,7 @@ async def test_the_paragraphs_of_help_fill_their_lines(command: str) -> None:
 
 
 async def test_help_imports_no_library_of_a_command() -> None:
-    heavy = "{'aio_pika', 'aiohttp', 'httpx', 'prometheus_client', 'pydantic', 'rich'}"
+    heavy = "{'aio_pika', 'aiohttp', 'httpx', 'prometheus_client', 'pydantic', 'rich', 'yaml'}"
     code = f"import sys, service.cli.app; sys.exit(bool({heavy} & set(sys.modules)))"
     child = await asyncio.create_subprocess_exec(sys.executable, "-c", code)
     assert await child.wait() == 0

@@ -35,7 +35,7 @@ def test_it_has_a_working_help_in_under_a_second(installed: Path, tmp_path: Path
     assert min(seconds() for _ in range(5)) < 1.0
 
 
-@pytest.mark.parametrize("command", ["run", "check", "submit", "simulate", "demo"])
+@pytest.mark.parametrize("command", ["run", "check", "submit", "simulate", "demo", "schema"])
 def test_every_command_has_a_help(command: str, installed: Path, tmp_path: Path) -> None:
     told = subprocess.run(
         [installed / "videogen-worker", command, "--help"], cwd=tmp_path, capture_output=True, check=True, text=True

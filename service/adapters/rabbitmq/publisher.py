@@ -17,14 +17,13 @@ from service.adapters.rabbitmq.errors import LinkLost, link_errors
 from service.adapters.rabbitmq.headers import writable_headers
 from service.adapters.rabbitmq.link import Link, Session, SessionWait
 from service.core.facts import PublishAttempt, Published, QueueRefuses
-from service.core.outgoing import Outgoing, PublishVerdict
+from service.core.outgoing import APP_ID, Outgoing, PublishVerdict
 from service.core.ports import Clock, Observer
 from service.core.result import RESULT_TYPE
 
 if TYPE_CHECKING:
     from aiormq.channel import Channel
 
-_APP_ID = "videogen-worker"
 _NACK_TRIES = 4
 _NACK_PAUSE = 0.5
 _TIMEOUT_TRIES = 3
@@ -215,5 +214,5 @@ class RabbitPublisher:
             message_id=message.message_id if moved else self._new_id(),
             timestamp=message.timestamp,
             message_type=message.type,
-            app_id=message.app_id or (None if moved else _APP_ID),
+            app_id=message.app_id or (None if moved else APP_ID),
         )
