@@ -28,7 +28,7 @@ TOPOLOGY = Topology()
 REPLIES = "reply.cluster-test"
 # Long enough for calls to be under way when a node goes.
 PROMPT = "a cat on a surfboard [sim: latency=1.5]"
-FIRST, SECOND = 500, 200
+FIRST, SECOND = 500, 600
 ANSWER_LIMIT = 120.0
 
 

@@ -1,6 +1,7 @@
 """Group commit: what gathers while one transaction is written goes into the next one, all together."""
 
 import asyncio
+import math
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from copy import copy
@@ -66,6 +67,7 @@ class GroupCommit(Generic[R]):
         self._patience = patience
         self._gathered: list[_Turn[R]] = []
         self._writing: asyncio.Task[None] | None = None
+        self._committed_at = -math.inf
 
     async def run(self, operation: Callable[[R], T], *, lapses: bool = False) -> T:
         """Carry out an operation and come back when it is committed.
@@ -99,14 +101,18 @@ class GroupCommit(Generic[R]):
             await asyncio.wait((self._writing,))
 
     async def _write(self) -> None:
+        now = asyncio.get_running_loop().time
         while self._gathered:
-            if len(self._gathered) < _TOGETHER:
-                await asyncio.sleep(_GATHERING)
+            # Who comes alone, after a while, waits for nobody.
+            gathering = self._committed_at + _GATHERING - now()
+            if gathering > 0 and len(self._gathered) < _TOGETHER:
+                await asyncio.sleep(gathering)
             gathered, self._gathered = self._gathered[:_TOGETHER], self._gathered[_TOGETHER:]
             turns = [turn for turn in gathered if not turn.lapsed]
             operations = [turn.take for turn in turns]
             committed = asyncio.get_running_loop().run_in_executor(self._thread, self._commit, operations)
             await asyncio.wait((committed,))
+            self._committed_at = now()
             failure = committed.exception()
             for turn in turns:
                 turn.settle(failure)

@@ -65,9 +65,8 @@ class GatheringWriter(asyncio.StreamWriter):
             self._gathered = []
             self._flushed_at = self._turns.time()
             written, self._written = self._written, None
-            try:
+            # uvloop raises where the connection was lost meanwhile; who drains finds that out for itself.
+            if not self.transport.is_closing():
                 super().write(b"".join(gathered))
-            finally:
-                # A transport that is closed may raise; who drains then finds out for itself.
-                if written is not None:
-                    written.set_result(None)
+            if written is not None:
+                written.set_result(None)

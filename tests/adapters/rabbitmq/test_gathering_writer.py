@@ -1,6 +1,6 @@
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from unittest.mock import patch
 
 from service.adapters.rabbitmq.gathering_writer import GATHERED_FOR, GatheringWriter
@@ -107,3 +107,19 @@ async def test_a_connection_that_was_cut_takes_no_harm() -> None:
         writer.write(b"never")
         writer.transport.abort()
         assert await other_side.read() == b""
+
+
+async def test_a_connection_that_is_lost_while_something_gathers_raises_nowhere() -> None:
+    complaints: list[dict[str, object]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: complaints.append(context))
+    async with connected() as (writer, other_side, writes):
+        writer.write(b"one")
+        assert await other_side.readexactly(3) == b"one"
+        writer.write(b"two")
+        drained = asyncio.create_task(writer.drain())
+        await asyncio.sleep(0)
+        writer.transport.abort()
+        with suppress(ConnectionError):
+            await drained
+        assert writes == [b"one"]
+    assert complaints == []
