@@ -113,7 +113,8 @@ async def test_a_claim_whose_answer_was_lost_is_sent_once_and_can_be_released(
     redis_server: RedisServer, opened: Open
 ) -> None:
     async with opened(patience=SHORT) as ledger, opened("b") as other:
-        await ledger.ping()
+        # A server that does not know the script yet refuses the first command, and does nothing.
+        assert await ledger.find("r") is None
         redis_server.freeze()
         await unavailable(ledger.claim("r", 1, NO_PERMIT))
         redis_server.thaw()
