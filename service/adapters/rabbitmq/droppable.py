@@ -29,6 +29,12 @@ class DroppableConnection(aio_pika.Connection):
         self._grip = _Grip(TLSTransportFactory() if self.url.scheme == "amqps" else TCPTransportFactory())
         self.kwargs["transport_factory"] = self._grip
 
+    @override
+    def __del__(self) -> None:
+        # The library's closes what was forgotten. Nothing is: whoever opens one closes it. One that never came up has
+        # nothing to close, and collected outside of a running loop it would leave a close behind that nobody awaits.
+        pass
+
     @property
     def opened(self) -> bool:
         """Whether there was a socket, with TLS agreed on where it is asked for."""

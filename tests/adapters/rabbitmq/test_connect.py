@@ -1,12 +1,15 @@
 import asyncio
+import gc
 import logging
 from pathlib import Path
 
 import pytest
 import trustme
+from aio_pika.connection import make_url
 
 from service.adapters.rabbitmq.configured import link_options_of
 from service.adapters.rabbitmq.connect import open_connection
+from service.adapters.rabbitmq.droppable import DroppableConnection
 from service.adapters.rabbitmq.errors import LinkLost
 from service.private_broker.free_ports import free_ports
 from service.settings import BrokerSettings
@@ -43,3 +46,18 @@ async def test_an_error_of_whoever_uses_the_connection_passes_and_the_connection
         async with open_connection(options) as connection:
             raise KeyError
     assert connection.is_closed
+
+
+def test_a_connection_that_never_came_up_leaves_nothing_behind_when_it_is_collected_outside_of_a_loop(
+    recwarn: pytest.WarningsRecorder,
+) -> None:
+    with asyncio.Runner() as runner:
+
+        async def make() -> DroppableConnection:
+            return DroppableConnection(make_url("amqp://127.0.0.1:9/"))
+
+        connection = runner.run(make())
+        asyncio.set_event_loop(None)
+        del connection
+        gc.collect()
+    assert [str(warning.message) for warning in recwarn] == []
