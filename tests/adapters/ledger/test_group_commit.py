@@ -93,6 +93,25 @@ async def test_no_commit_is_so_large_that_the_first_wait_long_for_the_last(
     assert max(map(len, disk.batches)) == 64
 
 
+async def test_who_comes_alone_waits_for_nobody_and_who_comes_soon_after_waits_for_more(
+    disk: Disk, thread: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits: list[float] = []
+    sleep = asyncio.sleep
+
+    async def noted(seconds: float) -> None:
+        waits.append(seconds)
+        await sleep(seconds)
+
+    monkeypatch.setattr("service.adapters.ledger.group_commit.asyncio.sleep", noted)
+    commits = GroupCommit(disk.commit, thread, PATIENCE)
+    await commits.run(note("first"))
+    assert waits == []
+    await commits.run(note("second"))
+    assert len(waits) == 1
+    assert disk.batches == [["first"], ["second"]]
+
+
 async def test_where_the_transaction_fails_each_of_the_batch_hears_it(disk: Disk, thread: ThreadPoolExecutor) -> None:
     commits = GroupCommit(disk.commit, thread, PATIENCE)
     disk.failure = LedgerUnavailable("the disk is full")
