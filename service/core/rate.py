@@ -12,15 +12,19 @@ LOWEST = 0.1
 # Where a refusal names no wait: as long as a few calls take to start, but a second where nothing gets through at all.
 _FEW_STARTS, _WITHOUT_A_WORD = 5.0, 1.0
 
-_KEPT = 0.86
+# Where a refusal names a wait, it is 14 % at 5 calls per second and 2.8 % at 75. The faster meet the limit more often:
+# each time counts for less, and workers that share it have more to learn from.
+_LESS, _LESS_POWER = 0.14, -0.6
+# Refused again within a second, the limit is lower by more than that.
+_SOON = 1.0
 # Three refusals in a row with nothing let through between: the limit is somewhere else, and is looked for anew.
 _KEPT_IN_VAIN, _IN_VAIN = 0.5, 3
-# Growth is 4.5 % in a second at 5 calls per second and 2.6 % at 75. The slower grow more, so that workers that share a
+# Growth is 4.5 % in a second at 5 calls per second and 2.0 % at 75. The slower grow more, so that workers that share a
 # limit come to share it evenly.
-_STEP, _STEP_AT, _STEP_POWER = 0.045, 5.0, -0.2
+_STEP, _STEP_AT, _STEP_POWER = 0.045, 5.0, -0.3
 _FEW = 2.0
-# So a limit is met every 5 s to 7 s. Who is not refused for longer than that hurries on to a new one.
-_QUIET, _HURRY, _FASTEST = 7.0, 0.0065, 0.3
+# So a limit is met every few seconds. Who is not refused for longer than that hurries on to a new one.
+_QUIET, _HURRY, _FASTEST = 7.0, 0.009, 0.3
 # A limiter that has saved up a second's worth of calls lets about as much growth pass before it refuses.
 _UNNOTICED = 3.0
 # Until refusals can be heard, growth goes on: it stays below a quarter of the rate.
@@ -136,7 +140,7 @@ class AdaptiveRate:
             self._refusals.append(now)
             if retry_after is not None or self._tells_of_a_limit(start, now):
                 in_vain = not self._passed_since
-                self._slow_down(start, now)
+                self._slow_down(start, now, named=retry_after is not None)
                 if pause is None:
                     pause = _WITHOUT_A_WORD if in_vain else min(_WITHOUT_A_WORD, _FEW_STARTS / self._rate)
         self._void += 1
@@ -152,9 +156,9 @@ class AdaptiveRate:
             strays = max(strays, _FIRST_STRAYS)
         return len(self._refusals) > strays
 
-    def _slow_down(self, start: Start, now: float) -> None:
+    def _slow_down(self, start: Start, now: float, *, named: bool) -> None:
         self._unheard = now - start.at
-        self._rate = max(LOWEST, self._slower(start, now))
+        self._rate = max(LOWEST, self._slower(start, now, named=named))
         self._found = Start(start.at, start.number - self._void)
         self._slowed_at = now
         self._started_when_slowed = self._started
@@ -167,7 +171,7 @@ class AdaptiveRate:
         self._grown_at = max(self._grown_at, then)
         self._forgotten_at = self._next + max(_FORGOTTEN_AFTER, _FORGOTTEN_AFTER_CALLS / self._rate)
 
-    def _slower(self, start: Start, now: float) -> float:
+    def _slower(self, start: Start, now: float, *, named: bool) -> float:
         if self._rate == math.inf:
             self._seeking = True
             self._slow_start.end()
@@ -179,8 +183,11 @@ class AdaptiveRate:
         if self._vain >= _IN_VAIN:
             self._vain, self._seeking = 0, True
             return self._rate * _KEPT_IN_VAIN
-        slower = self._rate * min(_KEPT, 1 / (1 + self._growth() * (self._unheard + _UNNOTICED)))
-        return max(slower, min(self._rate, self._getting_through(now) * _KEPT))
+        less = _LESS
+        if named and self._used > _SOON:
+            less *= max(1.0, self._rate / _STEP_AT) ** _LESS_POWER
+        slower = self._rate * min(1 - less, 1 / (1 + self._growth() * (self._unheard + _UNNOTICED)))
+        return max(slower, min(self._rate, self._getting_through(now) * (1 - _LESS)))
 
     def _guess(self, refused: Start) -> float:
         """Tell how many calls per second started just before one that was refused."""
@@ -198,7 +205,7 @@ class AdaptiveRate:
         if seconds < 1:
             return self._rate / 2
         got_through = (refused.number - self._void - self._found.number) / seconds
-        return min(max(got_through * _FOUND, self._rate / 8), self._rate * _KEPT)
+        return min(max(got_through * _FOUND, self._rate / 8), self._rate * (1 - _LESS))
 
     def _grow(self, now: float) -> None:
         # A worker that has little to do must not come to think that it may do much.
@@ -213,6 +220,6 @@ class AdaptiveRate:
         """Tell the share by which the rate grows in a second."""
         if self._seeking:
             return math.log(2) / max(_DOUBLING, self._unheard)
-        step = _STEP * math.pow(self._rate / _STEP_AT, _STEP_POWER) / (1 + self._unheard)
+        step = _STEP * math.pow(max(_FEW, self._rate) / _STEP_AT, _STEP_POWER) / (1 + self._unheard)
         hurry = _HURRY * max(0.0, self._used - _QUIET - self._unheard) ** 2
         return min(step + hurry, _FASTEST, _GROWTH_UNHEARD / max(self._unheard, 0.01))

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 GOOD_SHARE = 0.95
 REFUSED_SHARE = 0.05
-_WINDOW = 5.0
+_SHORTEST = 10.0
 _STEP = 0.5
 
 Row = tuple[float, int, int]
@@ -32,17 +32,16 @@ def passed(rows: Sequence[Row], begin: float, end: float, limit: float) -> Passe
 
 
 def settle_time(rows: Sequence[Row], change: float, end: float, limit: float) -> float | None:
-    """Tell after how many seconds all is well and stays well up to `end`; None where it never is.
+    """Tell after how many seconds all is well, taken together from then up to `end`; None where it never is.
 
-    All is well when enough calls came through, and few enough were refused, in the five seconds that follow.
+    All is well when enough calls came through, and few enough were refused. What remains is ten seconds at least: in
+    less there are too few calls to judge.
     """
-    settled = None
-    for number in range(int((end - _WINDOW - change) / _STEP), -1, -1):
+    for number in range(int((end - _SHORTEST - change) / _STEP) + 1):
         after = number * _STEP
-        if not passed(rows, change + after, change + after + _WINDOW, limit).good:
-            break
-        settled = after
-    return settled
+        if passed(rows, change + after, end, limit).good:
+            return after
+    return None
 
 
 def merged(rows_by_key: Sequence[Sequence[Row]]) -> list[Row]:

@@ -44,6 +44,7 @@ class Plan:
     rate_limits: tuple[float, ...]
     rate_workers: tuple[int, ...]
     rate_phase: float
+    rate_shared: float
     growth_repeat: int
     backlogs: tuple[int, ...]
     body_sizes: tuple[int, ...]
@@ -85,7 +86,8 @@ def plan_for(size: Size) -> Plan:
                 steady_seconds=3.0,
                 rate_limits=(20.0, 100.0, 300.0),
                 rate_workers=(1, 4),
-                rate_phase=22.0,
+                rate_phase=40.0,
+                rate_shared=130.0,
                 growth_repeat=3,
                 backlogs=(1_000, 10_000, 100_000),
                 body_sizes=(0, 4096, 65536, 250_000),
@@ -106,7 +108,8 @@ def plan_for(size: Size) -> Plan:
                 steady_seconds=2.0,
                 rate_limits=(100.0,),
                 rate_workers=(4,),
-                rate_phase=17.0,
+                rate_phase=30.0,
+                rate_shared=30.0,
                 growth_repeat=1,
                 backlogs=(1_000, 10_000),
                 body_sizes=(0, 65536),

@@ -91,7 +91,7 @@ def _rate_panel(axes: Axes, trial: RateTrial) -> None:
     seconds = range(len(trial.series))
     axes.plot(seconds, [yes for yes, _ in trial.series], color="#3274d9", label="accepted", linewidth=1.4)
     axes.plot(seconds, [no for _, no in trial.series], color="#e02f44", label="refused", linewidth=1.2)
-    limits = [trial.limit / 2 if trial.phase <= second < 2 * trial.phase else trial.limit for second in seconds]
+    limits = [trial.limit / 2 if 0 <= second - trial.steady < trial.phase else trial.limit for second in seconds]
     axes.step(seconds, limits, where="post", color="#222222", label="limit", linewidth=1.0, linestyle="--")
     axes.set_ylim(0, max(1.6 * trial.limit, 1.05 * max(no for _, no in trial.series)))
     axes.set_ylabel("calls in a second", fontsize=9)

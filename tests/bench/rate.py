@@ -24,7 +24,7 @@ _FIRST_CALL_LIMIT = 30.0
 
 @dataclass(frozen=True, slots=True)
 class RateTrial:
-    """One limit, then half of it, then all of it again, each for `phase` seconds.
+    """One limit for `steady` seconds, then half of it, then all of it again, each for `phase` seconds.
 
     `goodput` is a share of the limit, `refused` a share of all calls; both from the tenth second of the first phase to
     its end. `after_half` and `after_double` are the seconds until it has settled, None: never. `unevenness` is the
@@ -33,6 +33,7 @@ class RateTrial:
 
     limit: float
     workers: int
+    steady: float
     phase: float
     goodput: float
     refused: float
@@ -47,13 +48,16 @@ async def rate_trials(stage: Stage, plan: Plan) -> AsyncIterator[RateTrial]:
     for limit in plan.rate_limits:
         for workers in plan.rate_workers:
             stage.say(f"limit {limit:g}/s, {workers} worker{'s' * (workers > 1)}")
-            yield await _trial(stage, limit, workers, plan.rate_phase)
+            yield await _trial(stage, limit, workers, plan)
 
 
-async def _trial(stage: Stage, limit: float, workers: int, phase: float) -> RateTrial:
+async def _trial(stage: Stage, limit: float, workers: int, plan: Plan) -> RateTrial:
+    phase = plan.rate_phase
+    # Even shares take longer to find, and to tell.
+    steady = plan.rate_shared if workers > 1 else phase
     async with open_scene(stage, latency=LATENCY, rate=limit) as scene, AsyncExitStack() as stack:
         # More than can be worked off: the bucket holds a second's worth, at the start and after each change.
-        await scene.producer.preload(round(limit * (3 * phase + 3)), body())
+        await scene.producer.preload(round(limit * (steady + 2 * phase + 3)), body())
         for number in range(workers):
             key = f"worker-{number + 1}"
             worker = started(
@@ -69,7 +73,7 @@ async def _trial(stage: Stage, limit: float, workers: int, phase: float) -> Rate
         began = time.monotonic()
         changes: list[float] = []
         for new_limit in (limit / 2, limit):
-            await asyncio.sleep(began + phase * (len(changes) + 1) - time.monotonic())
+            await asyncio.sleep(began + steady + phase * len(changes) - time.monotonic())
             await scene.endpoint.limit(new_limit)
             changes.append(time.monotonic())
         await asyncio.sleep(changes[-1] + phase - time.monotonic())
@@ -88,6 +92,7 @@ def evaluate(counts: Counts, limit: float, workers: int, began: float, changes: 
     return RateTrial(
         limit=limit,
         workers=workers,
+        steady=halved - began,
         phase=phase,
         goodput=steady.share,
         refused=steady.refused_share,

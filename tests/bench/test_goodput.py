@@ -29,22 +29,24 @@ def test_refused_calls_spoil_a_full_goodput() -> None:
     assert not passed([*calls(0, 5, 100, 10)], 0, 5, LIMIT).good
 
 
-def test_it_is_settled_when_the_next_five_seconds_are_good() -> None:
-    rows = [*calls(0, 8, 60), *calls(8, 30, 100)]
-    settled = settle_time(rows, 0, 30, LIMIT)
-    # Of five seconds, half a one at 60 still leaves 96 %.
-    assert settled == 7.5
+def test_it_is_settled_when_all_that_follows_is_good_taken_together() -> None:
+    settled = settle_time([*calls(0, 8, 60), *calls(8, 30, 100)], 0, 30, LIMIT)
+    # Of 25 seconds, three at 60 still leave 95 %.
+    assert settled == 5.0
 
 
 def test_what_is_good_at_once_has_settled_at_once() -> None:
     assert settle_time([*calls(5, 25, 100)], 5, 25, LIMIT) == 0
 
 
-def test_it_has_not_settled_before_a_relapse() -> None:
-    rows = [*calls(0, 10, 100), *calls(10, 12, 20), *calls(12, 30, 100)]
-    settled = settle_time(rows, 0, 30, LIMIT)
-    assert settled is not None
-    assert 11 <= settled <= 12
+def test_a_short_dip_among_many_good_seconds_is_no_relapse_and_a_long_one_is() -> None:
+    assert settle_time([*calls(0, 20, 100), *calls(20, 21, 50), *calls(21, 30, 100)], 0, 30, LIMIT) == 0
+    assert settle_time([*calls(0, 20, 100), *calls(20, 24, 50), *calls(24, 35, 100)], 0, 35, LIMIT) != 0
+
+
+def test_refused_calls_keep_it_from_having_settled() -> None:
+    # Seven seconds with 20 refused are not yet 5 % of all.
+    assert settle_time([*calls(0, 10, 100, 20), *calls(10, 30, 100)], 0, 30, LIMIT) == 3.0
 
 
 def test_what_is_bad_at_the_end_never_settled() -> None:

@@ -80,7 +80,7 @@ def test_memory_of_the_crowd_has_a_limit() -> None:
     assert not verdict(findings, "at most 200 MiB").holds
 
 
-TRIAL = RateTrial(100.0, 4, 25.0, 0.97, 0.03, 4.0, 6.5, 0.1, [])
+TRIAL = RateTrial(100.0, 4, 25.0, 25.0, 0.97, 0.03, 4.0, 6.5, 0.1, [])
 
 
 def test_the_worst_trial_under_a_rate_limit_counts() -> None:
