@@ -18,7 +18,7 @@ RUN sed -n '/^name = "uv"$/{n;s/^version = "\(.*\)"$/uv==\1/p;}' uv.lock > /tool
     && python -m venv /tools \
     && /tools/bin/pip install --quiet --requirement /tools.txt
 # Dependencies change less often than the code: a layer of their own.
-RUN /tools/bin/uv sync --frozen --no-dev --no-install-project && rm -f /app/.lock && mkdir /data
+RUN /tools/bin/uv sync --frozen --no-dev --extra otel --no-install-project && rm -f /app/.lock && mkdir /data
 
 # Needs no network: after a change of the code nothing is fetched.
 FROM dependencies AS source

@@ -1,7 +1,7 @@
 """The composition root: the only place that constructs the worker's parts."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -29,6 +29,8 @@ from service.adapters.rabbitmq.publish_watch import watch_publishing
 from service.adapters.rabbitmq.publisher import RabbitPublisher
 from service.adapters.rabbitmq.tolerant_decoding import tolerate_odd_properties
 from service.adapters.system import SystemClock, new_id, uniform
+from service.adapters.tracing.instruments import Instruments
+from service.adapters.tracing.opening import open_tracing
 from service.core.admission import GatedAdmission
 from service.core.bookkeeping import Bookkeeping
 from service.core.broker_pauses import BrokerPauses
@@ -112,14 +114,32 @@ async def assemble(
         CertificateError: a certificate file of the broker cannot be used.
         EndpointConfigurationError: no call to the endpoint can be made.
         LedgerConfigurationError: the ledger's file cannot be used.
+        TracingConfigurationError: tracing is on and cannot work.
         AdminPortError: the admin port cannot be opened.
     """
+    # Outermost: the spans of the last requests are sent when everything else is closed.
+    async with (
+        open_tracing(settings) as instruments,
+        _assemble(settings, instruments, listeners, learned_secret) as worker,
+    ):
+        yield worker
+
+
+@asynccontextmanager
+async def _assemble(
+    settings: Settings,
+    instruments: Instruments,
+    listeners: Iterable[Observer],
+    learned_secret: Callable[[str], None],
+) -> AsyncIterator[Worker]:
     tolerate_odd_properties()
     catalogue = load_catalogue(settings.models_file)
     registry, readiness, drain, clock = CollectorRegistry(), ReadinessObserver(), Drain(), SystemClock()
     tiers = [tier.name for tier in settings.retry.tiers]
-    metrics = MetricsObserver(registry, concurrency_limit=settings.worker.concurrency, tiers=tiers)
-    observer = Observers(metrics, readiness, LogObserver(), *listeners)
+    metrics = MetricsObserver(
+        registry, concurrency_limit=settings.worker.concurrency, tiers=tiers, exemplar=instruments.exemplar
+    )
+    observer = Observers(metrics, readiness, LogObserver(), *instruments.observers, *listeners)
     gate = Gate(drain, observer, settings.worker.patience)
     observer.add(BrokerPauses(gate))
     common = _Common(settings, clock, drain, observer, gate)
@@ -129,14 +149,15 @@ async def assemble(
     async with (
         _ledger(settings, clock) as ledger,
         DirectReplies(link_options) as direct_replies,
-        HttpxEndpoint(settings.endpoint, clock, key) as endpoint,
+        HttpxEndpoint(settings.endpoint, clock, key, instruments.tell_status) as endpoint,
         AdminServer(settings.admin.host, settings.admin.port, registry, readiness) as admin,
     ):
         timeout = settings.broker.publish_timeout
         publisher = RabbitPublisher(publish_link, direct_replies, timeout, clock, observer, new_id)
-        calling = _calling(common, ledger, endpoint, RequestReader(catalogue, settings.worker.max_message_bytes))
-        settler = Settler(publisher, settings.topology, clock, new_id)
-        intake = Intake(calling.handler, settler, drain, clock, observer, new_id)
+        reader = RequestReader(catalogue, settings.worker.max_message_bytes)
+        calling = _calling(common, ledger, instruments.endpoint(endpoint), reader)
+        settler = Settler(instruments.publisher(publisher), settings.topology, clock, new_id)
+        intake = Intake(calling.handler, settler, drain, clock, observer, new_id, instruments.tracing)
         consumer = RabbitConsumer(settings.topology.requests, settings.worker.concurrency, intake.accept, observer)
         consume_link = _consume_link(common, link_options, publish_link, consumer)
         pausing = Pausing(

@@ -14,6 +14,7 @@ from service.private_broker.given import VARIABLE
 from service.private_broker.installation import SYSTEM_PATHS, Installation, find_installation
 from tests.support.broker import BROKER_LINES, Amqp, amqp_client, announce, entered, remove_topology
 from tests.support.private_redis import NoRedisError, RedisServer, given_url, private_redis
+from tests.support.spans import SpanMemory, span_memory
 
 if TYPE_CHECKING:
     from xdist.workermanage import WorkerController
@@ -128,6 +129,14 @@ async def prefix(broker_url: str) -> AsyncIterator[str]:
 async def amqp(broker_url: str) -> AsyncIterator[Amqp]:
     async with amqp_client(broker_url) as amqp:
         yield amqp
+
+
+@pytest.fixture
+def spans() -> SpanMemory:
+    """The spans of this process that end from here on; whatever takes the provider of its program writes them."""
+    memory = span_memory()
+    memory.clear()
+    return memory
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

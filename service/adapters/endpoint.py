@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from functools import lru_cache
@@ -49,16 +49,24 @@ class HttpxEndpoint:
     as uncertain.
 
     Each call takes its key from `key`; without one, from a source of its own, which no log line masks by itself.
+    `tell_status` hears the HTTP status of each answer, in the task of its call.
 
     Raises:
         EndpointConfigurationError: base URL or CA file, or the proxy that the environment names, cannot be used.
     """
 
-    def __init__(self, settings: EndpointSettings, clock: Clock, key: KeySource | None = None) -> None:
+    def __init__(
+        self,
+        settings: EndpointSettings,
+        clock: Clock,
+        key: KeySource | None = None,
+        tell_status: Callable[[int], None] = lambda _: None,
+    ) -> None:
         self._settings = settings
         self._clock = clock
         self._url = endpoint_url(settings.base_url, ENDPOINT_PATH)
         self._key = key or KeySource(settings)
+        self._tell_status = tell_status
         self._tls = tls_context(settings.ca_file)
         self._proxy = proxy_for(self._url)
         self._open = AsyncExitStack()
@@ -85,6 +93,7 @@ class HttpxEndpoint:
                 return failed_call(error, sent.phase, secret=key, proxy=self._proxy.name if self._proxy else None)
         response = arrived.response
         assert response is not None  # without an exception there is one
+        self._tell_status(response.status_code)
         # `secret` is the key that this call sent. One before it can only be repeated by a server that kept it.
         body = _without((*self._key.earlier, key), arrived.body)
         return classify(response.status_code, response.headers, body, self._clock.now(), secret=key)

@@ -8,6 +8,7 @@ import structlog
 
 from service.adapters.logs import ROOT
 from service.adapters.redaction import Secrets, redact, traceback_without_messages
+from service.adapters.tracing.opening import log_processors
 from service.settings import LogFormat, Settings, secret_texts
 
 
@@ -20,12 +21,16 @@ def configure_logging(settings: Settings, stream: TextIO | None = None) -> Secre
 
     Returns:
         What is masked, so that a secret which turns up later can be added.
+
+    Raises:
+        TracingConfigurationError: tracing is on and cannot work.
     """
     secrets = Secrets(secret_texts(settings))
     stream = stream or sys.stderr
     level = logging.getLevelNamesMapping()[settings.log.level.upper()]
     render = _renderer(settings.log.format, colors=stream.isatty())
     stamps: list[structlog.typing.Processor] = [
+        *log_processors(settings),
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]

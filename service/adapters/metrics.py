@@ -5,7 +5,7 @@ Every label value is bound at the start: a series exists before its first event,
 
 import asyncio
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from prometheus_client import (
     CollectorRegistry,
@@ -50,6 +50,8 @@ from service.core.facts import (
 )
 from service.core.outcome import OutcomeLabel, Postponed, outcome_label
 
+Exemplar = Callable[[], dict[str, str] | None]
+
 _LAG_WINDOW = round(60 / INTERVAL)
 """Samples of which the largest is shown, a minute of them: a stall between two scrapes must not go unseen."""
 
@@ -58,12 +60,22 @@ _COUNTED_ATTEMPTS = tuple(attempt for attempt in PublishAttempt if attempt is no
 
 
 class MetricsObserver:
-    """Counts and times what the facts tell, and shows CPU time, memory and open files of the process."""
+    """Counts and times what the facts tell, and shows CPU time, memory and open files of the process.
 
-    def __init__(self, registry: CollectorRegistry, *, concurrency_limit: int, tiers: Iterable[str]) -> None:
+    `exemplar` names the trace of the request that a fact is about, where it has one.
+    """
+
+    def __init__(
+        self,
+        registry: CollectorRegistry,
+        *,
+        concurrency_limit: int,
+        tiers: Iterable[str],
+        exemplar: Exemplar = lambda: None,
+    ) -> None:
         # Otherwise every counter and histogram has one more series, which nobody reads.
         disable_created_metrics()  # type: ignore[no-untyped-call] # the library has left it untyped
-        self._requests = _Requests(registry, tiers)
+        self._requests = _Requests(registry, tiers, exemplar)
         self._endpoint = EndpointMetrics(registry, concurrency_limit)
         self._broker = _Broker(registry)
         self._process = _Process(registry)
@@ -84,7 +96,8 @@ class MetricsObserver:
 
 
 class _Requests:
-    def __init__(self, registry: CollectorRegistry, tiers: Iterable[str]) -> None:
+    def __init__(self, registry: CollectorRegistry, tiers: Iterable[str], exemplar: Exemplar) -> None:
+        self._exemplar = exemplar
         received = Counter(
             "videogen_requests_received_total", "Messages that arrived.", ["redelivered"], registry=registry
         )
@@ -137,7 +150,7 @@ class _Requests:
             case Settled(outcome=outcome, seconds=seconds):
                 label = outcome_label(outcome)
                 self._settled[label].inc()
-                self._seconds[label].observe(seconds)
+                self._seconds[label].observe(seconds, self._exemplar())
                 self._in_flight.dec()
                 if isinstance(outcome, Postponed):
                     self._scheduled[outcome.tier.name].inc()

@@ -20,6 +20,7 @@ _CATALOGUE = "model catalogue"
 _BROKER = "broker and topology"
 _LEDGER = "ledger"
 _ENDPOINT = "endpoint"
+_TRACING = "tracing"
 
 
 class CheckFailed(Exception):  # noqa: N818 - a finding, not a defect
@@ -30,10 +31,10 @@ def check(*, as_json: Annotated[bool, typer.Option("--json", help="Print one JSO
     """
     Check that everything is there that the worker needs.
 
-    Looks at settings, model catalogue, broker, topology, ledger and endpoint, and makes no paid call.
-    With VIDEOGEN_BROKER__DECLARE=true the topology is declared, and a SQLite ledger is created, as the worker itself
-    would. What cannot be seen from here is shown as unknown. Exit status: 0 nothing is wrong, 1 something is, 2 wrong
-    settings.
+    Looks at settings, model catalogue, broker, topology, ledger, endpoint, and tracing where it is on. It makes no
+    paid call. With VIDEOGEN_BROKER__DECLARE=true the topology is declared, and a SQLite ledger is created, as the
+    worker itself would. What cannot be seen from here is shown as unknown. Exit status: 0 nothing is wrong, 1
+    something is, 2 wrong settings.
     """
     settings = settings_or_exit()
     findings = run_to_the_end(_findings(settings))
@@ -48,6 +49,7 @@ async def _findings(settings: "Settings") -> list[Finding]:
         *await _judged(_BROKER, _broker(settings)),
         *await _judged(_LEDGER, _ledger(settings)),
         *await _judged(_ENDPOINT, _endpoint(settings)),
+        *await _judged(_TRACING, _tracing(settings)),
     ]
 
 
@@ -134,6 +136,19 @@ async def _endpoint(settings: "Settings") -> list[Finding]:
         raise CheckFailed(f"{base_url}: {error}") from error
     said = f"{base_url}: answers (HTTP {status}); the key was not tried, that would be a paid call"
     return [Finding(_ENDPOINT, Verdict.OK, said)]
+
+
+async def _tracing(settings: "Settings") -> list[Finding]:
+    from service.adapters.tracing.errors import TracingConfigurationError
+    from service.adapters.tracing.opening import open_tracing
+
+    if not settings.tracing.enabled:
+        return []
+    try:
+        async with open_tracing(settings):
+            return [Finding(_TRACING, Verdict.OK, "on; whether its collector takes spans was not tried")]
+    except TracingConfigurationError as error:
+        raise CheckFailed(str(error)) from error
 
 
 def _print(findings: list[Finding], *, as_json: bool) -> None:

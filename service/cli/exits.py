@@ -80,10 +80,17 @@ def known_errors_exit() -> Iterator[None]:
     from service.adapters.http_client import EndpointConfigurationError
     from service.adapters.ledger.errors import LedgerConfigurationError
     from service.adapters.rabbitmq.errors import TopologyError
+    from service.adapters.tracing.errors import TracingConfigurationError
 
     try:
         yield
-    except (CatalogueError, CertificateError, EndpointConfigurationError, LedgerConfigurationError) as error:
+    except (
+        CatalogueError,
+        CertificateError,
+        EndpointConfigurationError,
+        LedgerConfigurationError,
+        TracingConfigurationError,
+    ) as error:
         fail(str(error), WRONG_SETTINGS)
     except (AdminPortError, TopologyError) as error:
         fail(str(error))

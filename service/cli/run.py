@@ -27,7 +27,8 @@ def run() -> None:
     from service.cli.event_loop import run_to_the_end
 
     settings = settings_or_exit()
-    secrets = configure_logging(settings)
+    with known_errors_exit():
+        secrets = configure_logging(settings)
     with _defects_logged(), known_errors_exit():
         raise typer.Exit(run_to_the_end(_work(settings, secrets.learn)))
 

@@ -35,7 +35,7 @@ class Exchange:
         self._state = LineState(observer)
         self._address = reply_address(way, self._on_answer)
         self._link = Link(LinkRole.PUBLISH, way.link, self._set_up, self._state, uniform, _NAME)
-        self._publishing = Publishing(self._link, self._address, way.prefix)
+        self._publishing = Publishing(self._link, self._address, way.prefix, way.link.url.get_secret_value())
         self._tasks: list[asyncio.Task[None]] = []
         self._open = False
 

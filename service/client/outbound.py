@@ -21,7 +21,7 @@ class Asked:
     """A request that waits for its answer.
 
     `tried`: bytes of it may have left. `in_doubt`: a try was lost without the broker's word. `taken_at` is the number
-    of the reply address that it was confirmed with, None before.
+    of the reply address that it was confirmed with, None before. `trace` holds headers that name the producer's span.
     """
 
     outbound: Outbound
@@ -31,6 +31,7 @@ class Asked:
     tried: bool = False
     in_doubt: bool = False
     taken_at: int | None = None
+    trace: dict[str, str] = field(default_factory=dict)
 
     @property
     def request_id(self) -> str:
@@ -41,6 +42,11 @@ class Asked:
         """Take the answer; a repeated one changes nothing."""
         if not self.answer.done():
             self.answer.set_result(body)
+
+    @property
+    def answered(self) -> bool:
+        """Whether the answer is there."""
+        return self.answer.done() and not self.answer.cancelled() and self.answer.exception() is None
 
     @property
     def failure(self) -> BaseException | None:

@@ -13,7 +13,9 @@ from service.adapters.rabbitmq.errors import LinkLost, link_errors
 from service.adapters.rabbitmq.link import Link, Session
 from service.client.errors import NotPublished
 from service.client.outbound import Asked
+from service.client.producer_span import ProducerSpans
 from service.client.reply_address import ReplyAddress
+from service.core.outgoing import Route
 from service.core.result import Charged
 from service.core.topology import Topology
 
@@ -34,12 +36,14 @@ class Line:
 
 
 class Publishing:
-    """Publishes to the exchange of `prefix`, with confirms and returns."""
+    """Publishes to the exchange of `prefix` at the broker `url`, with confirms and returns."""
 
-    def __init__(self, link: Link, address: ReplyAddress, prefix: str) -> None:
+    def __init__(self, link: Link, address: ReplyAddress, prefix: str, url: str) -> None:
         self._link = link
         self._address = address
         self._topology = Topology(prefix)
+        self._route = Route(self._topology.exchange, _KEY)
+        self._spans = ProducerSpans(self._route, url)
         self.line: Line | None = None
 
     async def begin(self, session: Session) -> None:
@@ -65,6 +69,10 @@ class Publishing:
         Raises:
             NotPublished: the broker refused it, or routes it nowhere.
         """
+        with self._spans.publishing(asked):
+            await self._publish(asked)
+
+    async def _publish(self, asked: Asked) -> None:
         while True:
             line = await self.current()
             if await self._confirmed(asked, line):
@@ -112,19 +120,19 @@ class Publishing:
 
     @property
     def _exchange(self) -> str:
-        return repr(self._topology.exchange)
+        return repr(self._route.exchange)
 
     async def _send(self, asked: Asked, line: Line) -> None:
         outbound = asked.outbound
         channel = cast("Channel", await line.session.channel.get_underlay_channel())
         await channel.basic_publish(
             outbound.body,
-            exchange=self._topology.exchange,
-            routing_key=_KEY,
+            exchange=self._route.exchange,
+            routing_key=self._route.routing_key,
             properties=spec.Basic.Properties(
                 content_type="application/json",
                 content_encoding=outbound.content_encoding,
-                headers=dict(outbound.headers) or None,
+                headers={**outbound.headers, **asked.trace} or None,
                 delivery_mode=DeliveryMode.PERSISTENT,
                 correlation_id=asked.correlation_id,
                 reply_to=line.reply_to,

@@ -60,6 +60,7 @@ class Request(BaseModel):
     deadline: AwareDatetime | timedelta | None = None
     """No call is made after it. A span counts from when the request is first written to the broker."""
     traceparent: str | None = None
+    """Without one, a program that uses OpenTelemetry sends that of a span which the client makes."""
     tracestate: str | None = None
 
     def outbound(self, now: datetime | None = None) -> Outbound:

@@ -12,9 +12,12 @@ from service.core.handling import Handler
 from service.core.identity import identify
 from service.core.memory import Answered, Memory
 from service.core.outcome import Handled, Interrupted, Outcome
-from service.core.ports import Clock, Incoming, Observer
+from service.core.ports import Clock, Incoming, Observer, Tracing
 from service.core.settlement import MoveThenAck, settle
 from service.core.settling import Copy, Settler
+from service.core.untraced import Untraced
+
+_UNTRACED = Untraced()
 
 
 @dataclass(slots=True)
@@ -69,6 +72,7 @@ class Intake:
         clock: Clock,
         observer: Observer,
         new_id: Callable[[], str],
+        tracing: Tracing = _UNTRACED,
     ) -> None:
         self._handler = handler
         self._settler = settler
@@ -76,6 +80,7 @@ class Intake:
         self._clock = clock
         self._observer = observer
         self._new_id = new_id
+        self._tracing = tracing
         self._memory = Memory()
         self._jobs: dict[str, _Job] = {}
         self._held: list[Copy] = []
@@ -158,6 +163,10 @@ class Intake:
         return count
 
     async def _work(self, job: _Job) -> None:
+        with self._tracing.processing(job.first.incoming.delivery, job.first.identity):
+            await self._see_to(job)
+
+    async def _see_to(self, job: _Job) -> None:
         identity = job.first.identity
         try:
             answered = job.answered = await self._answer(job.first) if job.answered is None else job.answered

@@ -1,12 +1,12 @@
 """What the core needs from the world. Each adapter keeps one of these and lets no foreign exception out."""
 
 import math
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from datetime import datetime
 from typing import Protocol
 
 from service.core.call import Call, CallResult
-from service.core.delivery import Delivery
+from service.core.delivery import Delivery, Identity
 from service.core.facts import Fact
 from service.core.ledger import Claim, Found, Known, Permit
 from service.core.outgoing import Outgoing, PublishVerdict
@@ -171,6 +171,14 @@ class Incoming(Protocol):
 
     async def hand_back(self) -> None:
         """Give the message back to the queue. Harmless where the channel is gone."""
+        ...
+
+
+class Tracing(Protocol):
+    """Follows requests through the worker. Calls and publishes are followed by what wraps their ports."""
+
+    def processing(self, delivery: Delivery, identity: Identity) -> AbstractContextManager[object]:
+        """Stand for the work on one message, in the task that enters it, until it leaves. Raises nothing of its own."""
         ...
 
 

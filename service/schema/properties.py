@@ -57,7 +57,8 @@ def result_properties() -> Schema:
         "app_id": _property({"const": APP_ID}, "Who published it."),
         "timestamp": _property(_INSTANT, "When it was published."),
     }
-    return _table({**properties, **_trace("That of the request.")}, required=tuple(properties))
+    trace = _trace("That of the request; with tracing on, that of the publish.")
+    return _table({**properties, **trace}, required=tuple(properties))
 
 
 def dead_properties() -> Schema:

@@ -11,6 +11,7 @@ from service.settings.groups import (
     RetrySettings,
     Settings,
     Synchronous,
+    TracingSettings,
     WorkerSettings,
 )
 from service.settings.loading import SettingsError, load_broker_settings, load_settings
@@ -35,6 +36,7 @@ __all__ = [
     "Settings",
     "SettingsError",
     "Synchronous",
+    "TracingSettings",
     "WorkerSettings",
     "load_broker_settings",
     "load_settings",

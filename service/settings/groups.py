@@ -193,6 +193,12 @@ class LogSettings(_Group):
     )
 
 
+class TracingSettings(_Group):
+    """OpenTelemetry. Where spans go, and which are kept, is for its own OTEL_ variables to say."""
+
+    enabled: bool = Field(False, description="trace each request; needs the extra `videogen-worker[otel]`")
+
+
 class Settings(_Group):
     """All settings. Constructing one reads nothing: `load_settings` reads the environment and the files."""
 
@@ -203,6 +209,7 @@ class Settings(_Group):
     ledger: LedgerSettings = Field(default_factory=LedgerSettings)
     admin: AdminSettings = Field(default_factory=AdminSettings)
     log: LogSettings = Field(default_factory=LogSettings)
+    tracing: TracingSettings = Field(default_factory=TracingSettings)
     models_file: FilePath | None = Field(None, description="model catalogue that replaces the shipped one")
 
     @property

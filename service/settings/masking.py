@@ -1,5 +1,6 @@
 """Hides what settings hold of secrets."""
 
+import os
 import re
 from base64 import b64encode
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ MASK = "***"
 # Greedy up to the last "@", because a password may hold "@" or "/" that nobody encoded.
 _USERINFO = re.compile(r"://.*@", re.DOTALL)
 _QUERY = re.compile(r"[?#].*", re.DOTALL)
+_COLLECTOR = ("OTEL_EXPORTER_OTLP", "OTEL_EXPORTER_OTLP_TRACES")
 
 
 def masked_url(url: str) -> str:
@@ -25,14 +27,28 @@ def masked_url(url: str) -> str:
 def secret_texts(settings: Settings) -> tuple[str, ...]:
     """List what must not appear in a log: the key, and the passwords of all URLs, proxies of the environment included.
 
-    A password is there as it was written, decoded, and as a login over HTTP carries it.
+    A password is there as it was written, decoded, and as a login over HTTP carries it. What may hold the key of a
+    collector of traces is secret too: its headers, as they were written and decoded, and the query of its address.
     """
     given = (settings.broker.url, settings.broker.management_url, settings.ledger.url)
     urls = [url.get_secret_value() for url in given if url is not None]
     # Nobody has to write the scheme of a proxy.
     urls += [url if "://" in url else f"http://{url}" for url in getproxies().values()]
     passwords = {text for url in urls for text in _forms(url)}
-    return tuple({settings.endpoint.api_key.get_secret_value(), *passwords})
+    return tuple({settings.endpoint.api_key.get_secret_value(), *passwords, *_collector_secrets()})
+
+
+def _collector_secrets() -> Iterator[str]:
+    for prefix in _COLLECTOR:
+        for header in os.environ.get(f"{prefix}_HEADERS", "").split(","):
+            value = header.partition("=")[2].strip()
+            if value:
+                yield from (value, unquote(value))
+        url = os.environ.get(f"{prefix}_ENDPOINT", "")
+        yield from _forms(url)
+        # The exporter quotes it where it cannot connect.
+        if query := url.partition("?")[2]:
+            yield query
 
 
 def _forms(url: str) -> Iterator[str]:

@@ -158,3 +158,17 @@ async def test_a_proxy_that_cannot_be_used_is_refused_before_the_first_call(monk
     monkeypatch.setenv("HTTPS_PROXY", "foo://me:hush@proxy")
     with pytest.raises(EndpointConfigurationError, match="HTTPS_PROXY"):
         await submitted("https://api.example")
+
+
+async def test_the_status_of_each_answer_is_told_and_nothing_where_there_is_none() -> None:
+    told: list[int] = []
+    refusal = answer("503 Service Unavailable", b"{}")
+    async with (
+        raw_server(answering(refusal, ACCEPTED)) as server,
+        HttpxEndpoint(settings(server.url), FakeClock(), tell_status=told.append) as endpoint,
+        HttpxEndpoint(settings("http://127.0.0.1:9"), FakeClock(), tell_status=told.append) as away,
+    ):
+        for each in (endpoint, away, endpoint):
+            await each.submit(CALL)
+
+    assert told == [503, 200]

@@ -6,6 +6,7 @@ from typing import get_args
 
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.exposition import choose_encoder
 from prometheus_client.parser import text_string_to_metric_families
 
 from service.adapters.loop_lag import INTERVAL
@@ -290,3 +291,25 @@ def test_the_limits_that_were_found_are_shown_until_they_are_over(observer: Metr
 def test_limit_and_release_are_shown(observer: MetricsObserver, value: Value) -> None:
     assert value("concurrency_limit") == 7
     assert value("build_info", version=installed_version(), revision=built_revision()) == 1
+
+
+def test_a_bucket_names_the_trace_of_its_latest_request_where_openmetrics_is_asked_for(
+    registry: CollectorRegistry,
+) -> None:
+    traces = iter([{"trace_id": "a1"}, {"trace_id": "b2"}, None])
+    observer = MetricsObserver(registry, concurrency_limit=1, tiers=[], exemplar=lambda: next(traces))
+    for seconds in (2.0, 2.1, 2.2):
+        observer.notify(replace(SETTLED, seconds=seconds))
+
+    encode, _ = choose_encoder("application/openmetrics-text; version=1.0.0")
+    named = [line for line in encode(registry).decode().splitlines() if "trace_id" in line]
+    (line,) = named
+    assert line.startswith('videogen_request_seconds_bucket{le="2.5",outcome="submitted"} 3.0 # {trace_id="b2"} 2.1 ')
+    assert "trace_id" not in generate_latest(registry).decode()
+
+
+def test_without_tracing_no_bucket_names_a_trace(registry: CollectorRegistry, observer: MetricsObserver) -> None:
+    observer.notify(SETTLED)
+
+    encode, _ = choose_encoder("application/openmetrics-text; version=1.0.0")
+    assert " # {" not in encode(registry).decode()

@@ -181,3 +181,19 @@ async def test_what_a_ledger_would_not_survive_is_unknown(prefix: str, given: Gi
         await check.exits()
 
     assert findings(check)["ledger"] is None
+
+
+@pytest.mark.parametrize(("exporter", "ok"), [("none", True), ("jaeger", False)])
+async def test_tracing_is_looked_at_where_it_is_on(
+    exporter: str,
+    ok: bool,  # noqa: FBT001 - a column of the table
+    prefix: str,
+    given: Given,
+) -> None:
+    tracing = {"VIDEOGEN_TRACING__ENABLED": "true", "OTEL_TRACES_EXPORTER": exporter}
+    settings = given("amqp://127.0.0.1:9/", prefix, "http://127.0.0.1:9", **tracing)
+    async with process("check", "--json", environment=settings) as check:
+        assert await check.exits() == 1
+
+    assert findings(check)["tracing"] is ok
+    assert (f"OTEL_TRACES_EXPORTER={exporter}" in said(check, "tracing")) is not ok

@@ -32,6 +32,17 @@ async def test_what_can_never_work_ends_with_status_2_and_its_name_and_no_traceb
     assert "Traceback" not in said
 
 
+async def test_tracing_that_can_never_work_ends_with_status_2_and_its_name_and_no_traceback(prefix: str) -> None:
+    settings = environment("amqp://127.0.0.1:9/", prefix, "https://127.0.0.1:9")
+    tracing = {"VIDEOGEN_TRACING__ENABLED": "true", "OTEL_TRACES_EXPORTER": "jaeger"}
+    async with process("run", environment=settings | tracing) as worker:
+        assert await worker.exits() == 2
+
+    said = "\n".join(worker.output)
+    assert "OTEL_TRACES_EXPORTER=jaeger" in said
+    assert "Traceback" not in said
+
+
 STARTING = """
 import sys
 from service.cli import run

@@ -9,12 +9,13 @@ from aio_pika.abc import AbstractIncomingMessage
 from pamqp.common import Arguments
 
 from service.client import BadAnswer, Charged, NoAnswer, NotPublished, Replies, Submitted, VideogenClient
-from service.core.facts import LinkDown, Settled
+from service.core.facts import Joined, LinkDown, Settled
 from service.private_broker import Node
 from service.private_broker.free_ports import free_ports
 from tests.client.plant import MODEL, Plant, has_queue, options_for, plant_at
 from tests.support.broker import Amqp
 from tests.support.links import with_address
+from tests.support.spans import SpanMemory, id_of, named_in, trace_of
 from tests.support.tcp_proxy import Way
 
 ANSWER = (
@@ -39,6 +40,19 @@ async def test_an_answer_that_comes_while_the_connection_is_lost_is_not_lost(pla
     (post,) = plant.simulator.record.posts
     assert result.task_id == post.task_id
     await plant.nothing_left_behind()
+
+
+async def test_a_request_that_is_asked_again_is_one_span_of_its_producer(plant: Plant, spans: SpanMemory) -> None:
+    async with plant.client(Replies.DIRECT) as client:
+        waiting = asyncio.create_task(client.generate(prompt="a cat [sim: hold]", model=MODEL))
+        await plant.simulator.record.wait_in_flight(1)
+        plant.proxy.cut()
+        await plant.running.facts.wait_for(Joined)
+        plant.simulator.release(for_good=True)
+        await waiting
+
+    (publish,) = spans.named(f"publish {plant.topology.prefix}:request")
+    assert named_in({"traceparent": plant.simulator.record.posts[0].traceparent}) == (trace_of(publish), id_of(publish))
 
 
 async def test_a_lost_confirm_makes_the_client_publish_again_and_no_second_call(plant: Plant, replies: Replies) -> None:

@@ -15,7 +15,7 @@ from service.core.placement import (
     Withheld,
 )
 from tests.support.fakes import GUARD, NEW_YEAR, FakeIncoming, Verdict
-from tests.support.intake_scene import ANSWERS, BODY, DEAD, TOPOLOGY, WAIT, IntakeScene
+from tests.support.intake_scene import ANSWERS, BODY, DEAD, TOPOLOGY, WAIT, IntakeScene, RecordingTracing
 
 
 def _refused() -> Finished:
@@ -41,6 +41,40 @@ async def test_a_request_is_handled_replied_to_and_acked() -> None:
     assert incoming.verdict is Verdict.ACKED
     assert len(scene.publisher.at(ANSWERS)) == 1
     assert scene.intake.in_flight == 0
+
+
+async def test_the_work_on_a_message_and_the_facts_about_it_are_within_its_processing() -> None:
+    tracing = RecordingTracing()
+    scene = IntakeScene(Finished(Accepted("t-1"), attempts=1), tracing=tracing)
+    scene.caller.hold()
+    scene.publisher.go_away()
+
+    scene.accept("one")
+    scene.accept("other")
+    await scene.caller.wait_for_calls(2)
+    assert tracing.entered == ["one", "other"]
+    scene.caller.release()
+    await scene.publisher.wait_for_waiting(2)
+    assert tracing.left == []
+    scene.publisher.come_back()
+    await scene.finished()
+
+    assert sorted(tracing.left) == ["one", "other"]
+    assert [seen for fact, seen in scene.told_within if isinstance(fact, Settled)] == [
+        fact.request_id for fact in scene.observer.of(Settled)
+    ]
+
+
+async def test_work_that_is_abandoned_leaves_its_processing() -> None:
+    tracing = RecordingTracing()
+    scene = IntakeScene(tracing=tracing)
+    scene.caller.hold()
+    scene.accept()
+    await scene.caller.wait_for_calls()
+
+    await scene.intake.abandon()
+
+    assert tracing.left == ["r"]
 
 
 async def test_the_facts_tell_what_happened_and_how_long_it_took() -> None:

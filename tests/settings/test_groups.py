@@ -31,6 +31,7 @@ def test_the_defaults_are_those_of_the_specification() -> None:
     assert (settings.ledger.synchronous, settings.ledger.retention) == (Synchronous.FULL, 7 * 86400)
     assert settings.admin.port == 8080
     assert (settings.log.level, settings.log.format) == (LogLevel.INFO, LogFormat.JSON)
+    assert settings.tracing.enabled is False
 
 
 def test_the_document_names_every_setting() -> None:

@@ -55,3 +55,14 @@ def test_a_proxy_that_cannot_be_read_is_passed_over(monkeypatch: pytest.MonkeyPa
 
 def test_a_broker_without_a_password_has_no_secret_text() -> None:
     assert secret_texts(load({"VIDEOGEN_BROKER__URL": "amqp://host"})) == (KEY,)
+
+
+def test_what_headers_and_address_of_a_collector_hold_is_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_HEADERS", "Authorization=Bearer%20hush-hush, x-team = ours")
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_TRACES_HEADERS", "api-key=a=b,nonsense")
+
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "https://me:pass-word@collector:4318")
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "https://collector/v1/traces?key=hush-hush")
+
+    headers = {"Bearer%20hush-hush", "Bearer hush-hush", "ours", "a=b"}
+    assert set(secret_texts(load())) >= {*headers, "pass-word", "key=hush-hush"}

@@ -16,10 +16,11 @@ from service.core.topology import Topology
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """One result as it came: the id from its properties and its decoded body."""
+    """One result as it came: the id from its properties, its decoded body and its header table."""
 
     correlation_id: str
     body: dict[str, Any]
+    headers: Mapping[str, Any]
 
 
 class Requester:
@@ -59,7 +60,7 @@ class Requester:
             yield await self._arrived.get()
 
     async def on_reply(self, message: AbstractIncomingMessage) -> None:
-        self._arrived.put_nowait(Reply(message.correlation_id or "", json.loads(message.body)))
+        self._arrived.put_nowait(Reply(message.correlation_id or "", json.loads(message.body), message.headers))
 
 
 @asynccontextmanager

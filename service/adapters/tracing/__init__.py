@@ -1,0 +1,1 @@
+"""OpenTelemetry: requests, calls and publishes as spans of one trace (an extra)."""
