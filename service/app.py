@@ -38,17 +38,19 @@ from service.core.drain import Drain
 from service.core.endpoint_health import EndpointHealth
 from service.core.facts import Advice, Fact, KeyChanged, LinkRole
 from service.core.gate import Gate
-from service.core.handling import Handler, SecondTierPolicy
+from service.core.handling import Handler
 from service.core.intake import Intake
 from service.core.ledger_watch import watch_ledger
 from service.core.paid_call import PaidCall
-from service.core.pausing import Pausing, ProbePolicy
+from service.core.pausing import Pausing
 from service.core.ports import Clock, Endpoint, Ledger, Observer
 from service.core.readiness import ReadinessObserver
 from service.core.reading import RequestReader
-from service.core.retry import OnUncertain, RetryPolicy
+from service.core.retry import OnUncertain
 from service.core.settling import Settler
 from service.core.turns import Turns
+from service.following import follow_tasks
+from service.policies import probe_policy_of, retry_policy_of, second_tier_policy_of
 from service.settings import Settings
 
 
@@ -179,6 +181,10 @@ async def _assemble(
             "publish watch": lambda: watch_publishing(publish_link, observer),
             "loop lag": lambda: watch_loop_lag(observer, clock),
         }
+        if settings.tracking.enabled:
+            background["tracking"] = lambda: follow_tasks(
+                settings, key, ledger.tasks, publisher, gate=gate, drain=drain, clock=clock, observer=observer
+            )
         yield Worker(settings, drain, intake, consumer, admin, observer, background)
 
 
@@ -189,7 +195,18 @@ def _calling(common: _Common, ledger: Ledger, endpoint: Endpoint, reader: Reques
     health = EndpointHealth(common.gate, settings.endpoint.down_after, settings.endpoint.doubt_after)
     admission = GatedAdmission(_turns(common), common.gate)
     resend = settings.endpoint.on_uncertain is OnUncertain.RESEND
-    paid_call = PaidCall(endpoint, books, admission, health, common.clock, common.observer, resend, patience=patience)
+    tracking = settings.tracking
+    paid_call = PaidCall(
+        endpoint,
+        books,
+        admission,
+        health,
+        common.clock,
+        common.observer,
+        resend,
+        patience=patience,
+        follow_after=tracking.first if tracking.enabled else None,
+    )
     caller = FirstTier(paid_call, admission, retry_policy_of(settings), common.clock, common.observer, uniform)
     handler = Handler(reader, caller, second_tier_policy_of(settings), common.clock, common.observer)
     return _Calling(handler, books, health)
@@ -221,23 +238,6 @@ def _consume_link(common: _Common, options: LinkOptions, publish_link: Link, con
         await consumer.start(session)
 
     return Link(LinkRole.CONSUME, options, consuming, common.observer, uniform)
-
-
-def retry_policy_of(settings: Settings) -> RetryPolicy:
-    """Tell how the first tier retries."""
-    retry = settings.retry
-    return RetryPolicy(retry.attempts, retry.base, retry.cap, retry.budget, settings.endpoint.on_uncertain)
-
-
-def second_tier_policy_of(settings: Settings) -> SecondTierPolicy:
-    """Tell how the second tier retries."""
-    max_age = timedelta(seconds=settings.retry.max_age)
-    return SecondTierPolicy(settings.retry.tiers, max_age, settings.endpoint.on_uncertain)
-
-
-def probe_policy_of(settings: Settings) -> ProbePolicy:
-    """Tell how often a pause is tried."""
-    return ProbePolicy(settings.worker.probe_first, settings.worker.probe_cap)
 
 
 def _ledger(settings: Settings, clock: Clock) -> AbstractAsyncContextManager[OpenLedger]:

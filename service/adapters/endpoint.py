@@ -95,7 +95,7 @@ class HttpxEndpoint:
         assert response is not None  # without an exception there is one
         self._tell_status(response.status_code)
         # `secret` is the key that this call sent. One before it can only be repeated by a server that kept it.
-        body = _without((*self._key.earlier, key), arrived.body)
+        body = without_keys((*self._key.earlier, key), arrived.body)
         return classify(response.status_code, response.headers, body, self._clock.now(), secret=key)
 
     async def _exchange(self, call: Call, key: str, sent: SendPhase, arrived: _Arrived) -> None:
@@ -122,7 +122,8 @@ class HttpxEndpoint:
             await response.aclose()
 
 
-def _without(keys: Iterable[str], body: bytes | None) -> bytes | None:
+def without_keys(keys: Iterable[str], body: bytes | None) -> bytes | None:
+    """Blot out keys that a body repeats, plain or percent-encoded."""
     for key in keys if body else ():
         for written in _written(key):
             body = body and body.replace(written, b"[redacted]")

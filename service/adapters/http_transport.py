@@ -86,6 +86,9 @@ class _TellingConnector(aiohttp.TCPConnector):
     @override
     async def connect(self, *arguments: Any, **options: Any) -> "Connection":
         sent = _sending.get()
+        if sent.phase is Phase.SENDING:
+            # aiohttp sends a GET once more, unasked, where its connection was cut before an answer.
+            raise aiohttp.ServerDisconnectedError
         sent.reached(Phase.CONNECTING)
         connection = await super().connect(*arguments, **options)
         # A server that has closed an idle connection may not have been heard yet: what is sent then would be uncertain.

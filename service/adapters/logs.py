@@ -4,6 +4,7 @@ from dataclasses import fields
 
 import structlog
 
+from service.adapters.task_logs import log_task_fact
 from service.core.call import Accepted, CallResult, NotSent, result_class
 from service.core.contract import VideoRequest
 from service.core.facts import (
@@ -50,6 +51,7 @@ from service.core.outcome import (
     Withdrawn,
     outcome_label,
 )
+from service.core.task_facts import QueriesHeld, TaskCompleted, TaskPolled, TasksPending
 
 ROOT = "service"
 """What our own lines name as their logger; all others are libraries and speak from WARNING up."""
@@ -84,6 +86,8 @@ class LogObserver:
                 self._log.warning("advice", text=text)
             case LinkUp() | LinkDown() | ConsumerActive() | BrokerBlocked() | QueueRefuses() | Published():
                 self._broker(fact)
+            case TaskPolled() | TaskCompleted() | TasksPending() | QueriesHeld():
+                log_task_fact(self._log, fact)
             case DrainStarted(in_flight=in_flight):
                 self._log.info("drain started", in_flight=in_flight)
             case LoopLag(seconds=seconds):

@@ -20,6 +20,7 @@ from prometheus_client import (
 from service.adapters.endpoint_metrics import EndpointMetrics
 from service.adapters.loop_lag import INTERVAL
 from service.adapters.metric_families import BUCKETS, counters, histograms
+from service.adapters.tracking_metrics import TrackingMetrics
 from service.adapters.version import built_revision, installed_version
 from service.core.facts import (
     Advice,
@@ -49,6 +50,7 @@ from service.core.facts import (
     SettlementAbandoned,
 )
 from service.core.outcome import OutcomeLabel, Postponed, outcome_label
+from service.core.task_facts import QueriesHeld, TaskCompleted, TaskPolled, TasksPending
 
 Exemplar = Callable[[], dict[str, str] | None]
 
@@ -79,6 +81,7 @@ class MetricsObserver:
         self._endpoint = EndpointMetrics(registry, concurrency_limit)
         self._broker = _Broker(registry)
         self._process = _Process(registry)
+        self._tracking = TrackingMetrics(registry)
 
     def notify(self, fact: Fact) -> None:
         """Take notice."""
@@ -91,6 +94,8 @@ class MetricsObserver:
                 self._broker.notify(fact)
             case LoopLag() | DrainStarted():
                 self._process.notify(fact)
+            case TaskPolled() | TaskCompleted() | TasksPending() | QueriesHeld():
+                self._tracking.notify(fact)
             case DefectFound() | RecordMissing() | Probing() | KeyChanged() | Advice() | QueueRefuses():
                 pass  # for the log alone: the request of the first is settled as `internal`
 

@@ -18,6 +18,7 @@ class _Document(StrEnum):
     ASYNCAPI = "asyncapi"
     REQUEST = "request"
     RESULT = "result"
+    COMPLETION = "completion"
     ERROR = "error"
 
 
@@ -28,7 +29,7 @@ class _Form(StrEnum):
 
 _What = Annotated[
     _Document,
-    typer.Argument(help="The AsyncAPI document, or the JSON Schema of a request, a result or its error."),
+    typer.Argument(help="The AsyncAPI document, or the JSON Schema of a request, a result, its error or a completion."),
 ]
 _FormOption = Annotated[
     _Form | None,
@@ -63,11 +64,13 @@ def schema(
 def _document(what: _Document, models_file: Path | None, prefix: str | None) -> "Schema":
     from service.adapters.catalogue_file import load_catalogue
     from service.adapters.version import installed_version
-    from service.schema import asyncapi_document, error_schema, request_schema, result_schema
+    from service.schema import asyncapi_document, completion_schema, error_schema, request_schema, result_schema
 
     match what:
         case _Document.RESULT:
             return result_schema()
+        case _Document.COMPLETION:
+            return completion_schema()
         case _Document.ERROR:
             return error_schema()
         case _:

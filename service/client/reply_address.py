@@ -13,6 +13,7 @@ from service.adapters.rabbitmq.direct_replies import PSEUDO_QUEUE
 from service.adapters.rabbitmq.errors import LinkLost, link_errors
 from service.adapters.rabbitmq.link import Session
 from service.client.options import Replies, Way
+from service.core.completion import COMPLETION_TYPE
 
 _PREFETCH = 200
 _CLOSE_TIMEOUT = 3.0
@@ -90,7 +91,7 @@ class PrivateQueue:
         return False
 
     async def _receive(self, message: AbstractIncomingMessage) -> None:
-        self._on_answer(message.correlation_id or "", message.body)
+        _hand_on(message, self._on_answer)
         # Over a connection that was lost meanwhile it comes again, and is dropped then.
         with suppress(LinkLost), link_errors():
             await message.ack()
@@ -114,7 +115,13 @@ class DirectReplyTo:
         """There is nothing to delete."""
 
     async def _receive(self, message: AbstractIncomingMessage) -> None:
-        self._on_answer(message.correlation_id or "", message.body)
+        _hand_on(message, self._on_answer)
+
+
+def _hand_on(message: AbstractIncomingMessage, on_answer: OnAnswer) -> None:
+    # How the task ended may be told here too, under the same correlation id. It is no answer to a request.
+    if message.type != COMPLETION_TYPE:
+        on_answer(message.correlation_id or "", message.body)
 
 
 def reply_address(way: Way, on_answer: OnAnswer) -> ReplyAddress:

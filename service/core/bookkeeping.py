@@ -6,14 +6,16 @@ from dataclasses import dataclass
 from service.core.facts import DefectFound, PauseReason, RecordMissing
 from service.core.gate import Gate
 from service.core.ledger import Claim, Found, Known, LedgerUnavailable, Permit, SubmittedRecord
+from service.core.pending_task import Follow
 from service.core.ports import Ledger, Observer
 
 
 @dataclass(frozen=True, slots=True)
 class _Debt:
-    """What the ledger is to be told: what a call came to, or (None) that a claim is void."""
+    """What the ledger is to be told: what a call came to, or (None) that a claim is void; and the task to follow."""
 
     known: Known | None
+    follow: Follow | None = None
 
 
 class Bookkeeping:
@@ -55,21 +57,21 @@ class Bookkeeping:
             self._gate.close(PauseReason.LEDGER, str(unavailable))
             raise
 
-    async def note(self, request_id: str, known: Known | None) -> None:
-        """Record what a claimed call came to, or (None) that it was surely not accepted.
+    async def note(self, request_id: str, known: Known | None, follow: Follow | None = None) -> None:
+        """Record what a claimed call came to, or (None) that it was surely not accepted; and the task to `follow`.
 
         Comes back when it is on record. Where the ledger stays away for longer than patience lasts, it is owed and told
         later: until then a crash would make the request one in doubt, but never lead to another call.
         """
         try:
             async with asyncio.timeout(self._patience):
-                await self._until_taken(request_id, known)
+                await self._until_taken(request_id, _Debt(known, follow))
         except asyncio.CancelledError:
             # The drain ran out of time: the log is the last place that can name a paid task.
-            self._miss(request_id, known)
+            self._miss(request_id, _Debt(known, follow))
             raise
         except Exception as error:  # noqa: BLE001 - a defect of the ledger must not cost a task id its result
-            self._miss(request_id, known)
+            self._miss(request_id, _Debt(known, follow))
             if not isinstance(error, TimeoutError):
                 self._observer.notify(DefectFound(request_id, error))
                 return
@@ -86,15 +88,15 @@ class Bookkeeping:
         while self._debts:
             await self._settle_debt(next(iter(self._debts)))
 
-    def _miss(self, request_id: str, known: Known | None) -> None:
-        self._debts[request_id] = _Debt(known)
-        task_id = known.task_id if isinstance(known, SubmittedRecord) else None
+    def _miss(self, request_id: str, debt: _Debt) -> None:
+        self._debts[request_id] = debt
+        task_id = debt.known.task_id if isinstance(debt.known, SubmittedRecord) else None
         self._observer.notify(RecordMissing(request_id, task_id))
 
-    async def _until_taken(self, request_id: str, known: Known | None) -> None:
+    async def _until_taken(self, request_id: str, debt: _Debt) -> None:
         while True:
             try:
-                await self._tell(request_id, known)
+                await self._tell(request_id, debt)
             except LedgerUnavailable as unavailable:
                 self._gate.close(PauseReason.LEDGER, str(unavailable))
             else:
@@ -108,8 +110,11 @@ class Bookkeeping:
         # One at a time: a release that is told twice could undo a claim made in between.
         async with self._settling:
             if (debt := self._debts.get(request_id)) is not None:
-                await self._tell(request_id, debt.known)
+                await self._tell(request_id, debt)
                 del self._debts[request_id]
 
-    async def _tell(self, request_id: str, known: Known | None) -> None:
-        await (self._ledger.release(request_id) if known is None else self._ledger.record(request_id, known))
+    async def _tell(self, request_id: str, debt: _Debt) -> None:
+        if debt.known is None:
+            await self._ledger.release(request_id)
+        else:
+            await self._ledger.record(request_id, debt.known, debt.follow)

@@ -11,7 +11,8 @@ from service.core.contract import VideoRequest
 class Call:
     """One request, ready to be sent. `trace` holds W3C trace context headers, already checked.
 
-    `earlier` calls were made for it in earlier deliveries; `replay` names the forced replay that this is.
+    `earlier` calls were made for it in earlier deliveries; `replay` names the forced replay that this is. `reply_to`
+    and `correlation_id` are where its task's completion goes, if anybody follows it.
     """
 
     request_id: str
@@ -19,6 +20,8 @@ class Call:
     trace: Mapping[str, str]
     earlier: int = 0
     replay: str | None = None
+    reply_to: str | None = None
+    correlation_id: str | None = None
 
 
 class NotSentReason(StrEnum):

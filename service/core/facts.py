@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from service.core.call import CallResult
 from service.core.outcome import Outcome
+from service.core.task_facts import TaskFact
 
 
 class LinkRole(StrEnum):
@@ -257,4 +258,5 @@ Fact = (
     | Advice
     | DrainStarted
     | LoopLag
+    | TaskFact
 )

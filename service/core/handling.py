@@ -79,7 +79,15 @@ class Handler:
                 case Readable(request=request, deadline=deadline):
                     history = history_of(delivery, self._clock.now())
                     trace = trace_headers(delivery.headers)
-                    call = Call(identity.request_id, request, trace, history.attempts, history.replay)
+                    call = Call(
+                        identity.request_id,
+                        request,
+                        trace,
+                        history.attempts,
+                        history.replay,
+                        reply_to=delivery.reply_to,
+                        correlation_id=identity.correlation_id,
+                    )
                     called = True
                     return Handled(await self._place(call, deadline, history), warnings)
         except Exception as error:  # noqa: BLE001 - the last boundary before a message would be lost

@@ -21,6 +21,7 @@ from service.core.ledger import (
     Running,
     SubmittedRecord,
 )
+from service.core.pending_task import Follow, PendingTask
 from service.core.ports import Admission, Clock, Endpoint, Observer, Turn
 from service.core.turns import TurnMissed
 
@@ -52,7 +53,8 @@ class PaidCall:
     """Makes single calls. `resend`: the operator lets a request in doubt be called again.
 
     `patience` is how many seconds may pass between asking for a claim and making its call: with the call itself they
-    fit into the lease.
+    fit into the lease. `follow_after` is how many seconds after its acceptance a task is asked for first; None: nobody
+    follows it.
     """
 
     endpoint: Endpoint
@@ -63,6 +65,7 @@ class PaidCall:
     observer: Observer
     resend: bool
     patience: float
+    follow_after: float | None = None
 
     async def make(self, call: Call, attempt: int, deadline: datetime | None, turn_within: float = math.inf) -> Made:
         """Make the `attempt`-th call for a request, counted over all its deliveries, unless something forbids it.
@@ -115,7 +118,8 @@ class PaidCall:
             if patience >= turn_within:
                 raise
             return await self._look_back(call, attempt)
-        await self.books.note(call.request_id, self._known(call, result, attempt))
+        known = self._known(call, result, attempt)
+        await self.books.note(call.request_id, known, self._follow(call, known))
         return Ended(result, claim.doubt)
 
     async def _claim(self, call: Call, attempt: int, deadline: datetime | None) -> Claimed | Unmade:
@@ -168,6 +172,20 @@ class PaidCall:
                 return DoubtRecord(answer, attempt)
             case _:
                 return None
+
+    def _follow(self, call: Call, known: Known | None) -> Follow | None:
+        if self.follow_after is None or not isinstance(known, SubmittedRecord):
+            return None
+        task = PendingTask(
+            task_id=known.task_id,
+            request_id=call.request_id,
+            model=known.model,
+            submitted_at=known.at,
+            correlation_id=call.request_id if call.correlation_id is None else call.correlation_id,
+            reply_to=call.reply_to,
+            trace=call.trace,
+        )
+        return Follow(task, self.follow_after)
 
     def _time_left(self, deadline: datetime | None) -> float:
         return math.inf if deadline is None else (deadline - self.clock.now()).total_seconds()

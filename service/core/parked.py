@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
 
+from service.core.completion import COMPLETION_TYPE
 from service.core.delivery import Delivery
 from service.core.history import ATTEMPTS, FIRST_SEEN, history_of
 
@@ -37,9 +38,9 @@ class Parked:
     """One parked message without its body and headers, so that a long queue fits into memory.
 
     `id` is the request id; for a message that carries none, `sha256:` and the start of its body's digest. `key` tells
-    two parked copies of one request apart. `code` is that of the result, `submitted`, or says why the broker moved the
-    message (`by_broker`). `since` is when a worker first saw the request; when the broker moved it; when the result was
-    published. `reply_to` is where the result should have gone, or goes after a replay.
+    two parked copies of one request apart. `code` is that of the result, `submitted`, the status of a completion, or
+    says why the broker moved the message (`by_broker`). `since` is when a worker first saw the request; when the broker
+    moved it; when the result was published. `reply_to` is where the result should have gone, or goes after a replay.
     """
 
     id: str
@@ -108,8 +109,9 @@ def parked_request(delivery: Delivery, now: datetime) -> Parked:
 
 
 def parked_result(delivery: Delivery, now: datetime) -> Parked:
-    """Read a message of `videogen.undelivered`. What cannot be read counts as not there."""
+    """Read a message of `videogen.undelivered`: a result or a completion. What cannot be read counts as not there."""
     body = _json_object(delivery.body)
+    completed = _string(body.get("status")) if delivery.type == COMPLETION_TYPE else None
     error = body.get("error")
     error = error if isinstance(error, dict) else {}
     task_id = _string(body.get("task_id"))
@@ -118,11 +120,11 @@ def parked_result(delivery: Delivery, now: datetime) -> Parked:
     return Parked(
         id=name,
         key=delivery.message_id or name,
-        code=_string(error.get("code")) or (SUBMITTED if task_id else UNEXPLAINED),
+        code=completed or _string(error.get("code")) or (SUBMITTED if task_id else UNEXPLAINED),
         by_broker=False,
         since=delivery.timestamp or now,
         attempts=attempts if isinstance(attempts, int) else None,
-        message=_string(error.get("message")) or "",
+        message=_string(error.get("message")) or _string(body.get("reason")) or "",
         task_id=task_id,
         reply_to=_text(delivery.headers, ORIGINAL_REPLY_TO),
     )

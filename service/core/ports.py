@@ -10,7 +10,9 @@ from service.core.delivery import Delivery, Identity
 from service.core.facts import Fact
 from service.core.ledger import Claim, Found, Known, Permit
 from service.core.outgoing import Outgoing, PublishVerdict
+from service.core.pending_task import Follow, PendingTask
 from service.core.placement import AlreadyKnown, GivenBack, Placed, RunningElsewhere
+from service.core.task_query import QueryResult
 
 
 class Clock(Protocol):
@@ -52,12 +54,46 @@ class Ledger(Protocol):
         """Take our intent off the record: the call was surely not accepted."""
         ...
 
-    async def record(self, request_id: str, known: Known) -> None:
-        """Put on record what a call came to."""
+    async def record(self, request_id: str, known: Known, follow: Follow | None = None) -> None:
+        """Put on record what a call came to and, in the same transaction, the task to `follow`.
+
+        A task that is followed already is left as it is.
+        """
         ...
 
     async def ping(self) -> None:
         """Make sure that the ledger would take a claim now."""
+        ...
+
+
+class PendingTasks(Protocol):
+    """The tasks that are followed, by all workers of a ledger. Each raises `LedgerUnavailable`."""
+
+    async def take(self) -> PendingTask | None:
+        """Take the task that has been due for longest; None: none is.
+
+        It comes due again at the end of a lease, unless `reschedule` or `done` is called before.
+        """
+        ...
+
+    async def reschedule(self, task_id: str, wait: float) -> None:
+        """Have a task come due in `wait` seconds. Harmless where it is not followed."""
+        ...
+
+    async def done(self, task_id: str) -> None:
+        """Follow a task no longer. Harmless where it is not followed."""
+        ...
+
+    async def count(self) -> int:
+        """Count the tasks that are followed."""
+        ...
+
+
+class TaskQuery(Protocol):
+    """Asks the endpoint for a task; this costs nothing."""
+
+    async def ask(self, task_id: str) -> QueryResult:
+        """Ask once. Every failure comes back as a value; only cancellation is raised."""
         ...
 
 

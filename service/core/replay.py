@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
+from service.core.completion import CompletionStatus
 from service.core.contract import FieldProblem
 from service.core.deadline import DEADLINE_HEADER, deadline_of
 from service.core.delivery import Delivery
@@ -25,7 +26,11 @@ from service.core.topology import Topology
 
 _NOT_PAID = frozenset(str(code) for code in ErrorCode) - {ErrorCode.UNCERTAIN, ErrorCode.INTERNAL}
 _DIRECT_REPLY_TO = "amq.rabbitmq.reply-to"
-_DEFAULT_RESULT_KEYS = ("result.submitted", "result.failed")
+_KEYS_OF_THE_EXCHANGE = (
+    "result.submitted",
+    "result.failed",
+    *(f"completion.{status}" for status in CompletionStatus),
+)
 _WRITTEN_ON_THE_WAY = frozenset(
     {
         ERROR_CODE,
@@ -149,7 +154,7 @@ def _result_route(address: str | None, topology: Topology) -> Route | Left:
         return Left.NO_ADDRESS
     if address == _DIRECT_REPLY_TO or address.startswith(f"{_DIRECT_REPLY_TO}."):
         return Left.DIRECT_REPLY
-    return Route(topology.exchange if address in _DEFAULT_RESULT_KEYS else "", address)
+    return Route(topology.exchange if address in _KEYS_OF_THE_EXCHANGE else "", address)
 
 
 def _original_headers(headers: Mapping[str, object]) -> dict[str, object]:

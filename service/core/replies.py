@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 
+from service.core.completion import COMPLETION_TYPE, Completion
 from service.core.deadline import DEADLINE_HEADER, deadline_of
 from service.core.delivery import Delivery, Identity
 from service.core.history import (
@@ -20,6 +21,7 @@ from service.core.instant import rfc3339
 from service.core.outcome import Outcome, Submitted
 from service.core.outgoing import Outgoing, Route
 from service.core.parked import ERROR_CODE, ERROR_MESSAGE, ORIGINAL_REPLY_TO, REPLY_TO, REQUEST_ID, TASK_ID
+from service.core.pending_task import PendingTask
 from service.core.result import CONTENT_TYPE, RESULT_TYPE, ErrorCode, FailedResult, Result
 from service.core.topology import RetryTier, Topology
 from service.core.trace import trace_headers
@@ -52,6 +54,21 @@ def reply_message(
 
 def _results_route(result: Result, topology: Topology) -> Route:
     return Route(topology.exchange, f"result.{result.status}")
+
+
+def completion_message(completion: Completion, task: PendingTask, topology: Topology, now: datetime) -> Outgoing:
+    """Address a completion to the producer of its request, or to the exchange where no `reply_to` was given."""
+    return Outgoing(
+        route=Route("", task.reply_to)
+        if task.reply_to
+        else Route(topology.exchange, f"completion.{completion.status}"),
+        body=completion.model_dump_json().encode(),
+        content_type=CONTENT_TYPE,
+        correlation_id=task.correlation_id,
+        timestamp=now,
+        type=COMPLETION_TYPE,
+        headers=dict(task.trace),
+    )
 
 
 def moved_message(

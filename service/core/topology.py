@@ -37,11 +37,15 @@ class RetryTier:
 
 @dataclass(frozen=True, slots=True)
 class Topology:
-    """Names and arguments of every object, made from the prefix and a few settings."""
+    """Names and arguments of every object, made from the prefix and a few settings.
+
+    `tracking`: completions are published too, and have a default home.
+    """
 
     prefix: str = "videogen"
     tiers: tuple[RetryTier, ...] = ()
     dead_ttl: timedelta = field(default=timedelta(days=7))
+    tracking: bool = False
 
     @property
     def exchange(self) -> str:
@@ -57,6 +61,11 @@ class Topology:
     def results(self) -> str:
         """The default home of results."""
         return f"{self.prefix}.results"
+
+    @property
+    def completions(self) -> str:
+        """The default home of completions; it is there only with `tracking`."""
+        return f"{self.prefix}.completions"
 
     @property
     def dead(self) -> str:
@@ -81,6 +90,7 @@ class Topology:
             QueueSpec(self.dead, {**kept, "x-message-ttl": _milliseconds(self.dead_ttl)}),
             QueueSpec(self.undelivered, kept),
             QueueSpec(self.results, kept),
+            *((QueueSpec(self.completions, kept),) if self.tracking else ()),
             QueueSpec(
                 self.requests,
                 {
@@ -105,7 +115,8 @@ class Topology:
     @property
     def bindings(self) -> tuple[Binding, ...]:
         """What the topic exchange routes where."""
-        return (Binding(self.requests, "request"), Binding(self.results, "result.#"))
+        always = (Binding(self.requests, "request"), Binding(self.results, "result.#"))
+        return (*always, Binding(self.completions, "completion.#")) if self.tracking else always
 
 
 def _milliseconds(span: timedelta) -> int:

@@ -4,6 +4,7 @@ from service.core.catalogue import Catalogue
 from service.core.result import CONTENT_TYPE
 from service.core.topology import Topology
 from service.schema.channels import channels, operations
+from service.schema.completion import completion_schema
 from service.schema.messages import messages
 from service.schema.model_schema import Schema, as_components
 from service.schema.request import request_schema
@@ -11,8 +12,9 @@ from service.schema.result import result_schema
 
 _ABOUT = (
     "Takes video-generation requests from RabbitMQ, makes one paid HTTP call for each, and publishes one result. "
-    "Requests and results are AMQP 0-9-1 messages. Where this document says `headers`, `x-amqp` tells whether a value "
-    "travels as a property of the message or in its header table."
+    "Where VIDEOGEN_TRACKING__ENABLED is set, it also tells how each task ended. Requests, results and completions are "
+    "AMQP 0-9-1 messages. Where this document says `headers`, `x-amqp` tells whether a value travels as a property of "
+    "the message or in its header table."
 )
 
 
@@ -21,6 +23,7 @@ def asyncapi_document(topology: Topology, catalogue: Catalogue, version: str) ->
     schemas = {
         **as_components("Request", request_schema(catalogue)),
         **as_components("Result", result_schema()),
+        **as_components("Completion", completion_schema()),
     }
     return {
         "asyncapi": "3.0.0",

@@ -1,14 +1,19 @@
 """The channels and operations of the AsyncAPI document, from the topology."""
 
+from dataclasses import replace
+
 from service.core.topology import QueueSpec, Topology
 from service.schema.model_schema import Schema
 
 _VERSION = {"bindingVersion": "0.3.0"}
 _RESULTS = ("submitted", "failed")
+_COMPLETIONS = ("taskSucceeded", "taskFailed", "taskLost")
+_OPT_IN = "Only where VIDEOGEN_TRACKING__ENABLED is set."
 
 
 def channels(topology: Topology) -> dict[str, Schema]:
-    """Build every channel by its name."""
+    """Build every channel by its name, those of completions included."""
+    topology = replace(topology, tracking=True)
     queues = {queue.name: queue for queue in topology.queues}
     return {
         "requestQueue": _queue(
@@ -21,8 +26,11 @@ def channels(topology: Topology) -> dict[str, Schema]:
         "replyQueue": {
             "address": None,
             "title": "The queue that `reply_to` names",
-            "description": "Any queue of the producer, or direct reply-to. Results go there by the default exchange.",
-            "messages": _references(_RESULTS),
+            "description": (
+                "Any queue of the producer, or direct reply-to. Results go there by the default exchange, and "
+                "completions where VIDEOGEN_TRACKING__ENABLED is set."
+            ),
+            "messages": _references((*_RESULTS, *_COMPLETIONS)),
         },
         "submittedKey": _key(topology, "result.submitted", "The routing key of accepted requests", ("submitted",)),
         "failedKey": _key(topology, "result.failed", "The routing key of failed requests", ("failed",)),
@@ -31,6 +39,20 @@ def channels(topology: Topology) -> dict[str, Schema]:
             "The default home of results",
             f"Bound to the exchange `{topology.exchange}` for every result without a `reply_to`.",
             _RESULTS,
+        ),
+        **{
+            f"{name}Key": _key(topology, f"completion.{status}", f"The routing key of tasks that {how}", (name,))
+            for name, status, how in (
+                ("taskSucceeded", "succeeded", "succeeded"),
+                ("taskFailed", "failed", "failed"),
+                ("taskLost", "lost", "were lost"),
+            )
+        },
+        "completionQueue": _queue(
+            queues[topology.completions],
+            "The default home of completions",
+            f"Bound to the exchange `{topology.exchange}` for every completion without a `reply_to`. {_OPT_IN}",
+            _COMPLETIONS,
         ),
         "deadQueue": _queue(
             queues[topology.dead],
@@ -55,6 +77,17 @@ def operations() -> dict[str, Schema]:
         "sendSubmitted": _send("submittedKey", "Tells an accepted request without a `reply_to`.", ("submitted",)),
         "sendFailed": _send("failedKey", "Tells a failed request without a `reply_to`.", ("failed",)),
         "sendResult": _send("resultQueue", "What these two keys lead to, for a consumer of the queue.", _RESULTS),
+        "sendTaskSucceeded": _send(
+            "taskSucceededKey", f"Tells the addresses of a video. {_OPT_IN}", ("taskSucceeded",)
+        ),
+        "sendTaskFailed": _send("taskFailedKey", f"Tells why there is no video. {_OPT_IN}", ("taskFailed",)),
+        "sendTaskLost": _send("taskLostKey", f"Tells that a task is followed no longer. {_OPT_IN}", ("taskLost",)),
+        "sendCompletion": _send(
+            "completionQueue", f"What these three keys lead to, for a consumer of the queue. {_OPT_IN}", _COMPLETIONS
+        ),
+        "sendCompletionReply": _send(
+            "replyQueue", f"Tells how a task ended to the queue that its request named. {_OPT_IN}", _COMPLETIONS
+        ),
         "sendDead": _send("deadQueue", "Keeps a copy of each failed request.", ("dead",)),
         "sendUndelivered": _send("undeliveredQueue", "Keeps a result that could not be delivered.", ("undelivered",)),
     }

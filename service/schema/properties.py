@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from service.core.completion import COMPLETION_TYPE
 from service.core.deadline import DEADLINE_HEADER
 from service.core.history import ATTEMPTS, FIRST_SEEN
 from service.core.outgoing import APP_ID
@@ -48,12 +49,21 @@ def request_properties() -> Schema:
 
 def result_properties() -> Schema:
     """Build the schema of what the worker sets on a result."""
+    return _answer_properties({"const": RESULT_TYPE})
+
+
+def completion_properties() -> Schema:
+    """Build the schema of what the worker sets on a completion."""
+    return _answer_properties({"const": COMPLETION_TYPE})
+
+
+def _answer_properties(kind: Schema) -> Schema:
     properties = {
-        "message_id": _property(_SHORT, "The result's own, new for every publish."),
+        "message_id": _property(_SHORT, "The message's own, new for every publish."),
         "correlation_id": _property(_SHORT, "That of the request, or its request id."),
         "content_type": _property({"const": CONTENT_TYPE}, "The body is JSON in UTF-8."),
         "delivery_mode": _property({"const": 2}, "Persistent."),
-        "type": _property({"const": RESULT_TYPE}, "Kind and version of the message."),
+        "type": _property(kind, "Kind and version of the message."),
         "app_id": _property({"const": APP_ID}, "Who published it."),
         "timestamp": _property(_INSTANT, "When it was published."),
     }
@@ -80,9 +90,9 @@ def dead_properties() -> Schema:
 
 
 def undelivered_properties() -> Schema:
-    """Build the schema of what the worker sets on a result that its queue did not take."""
-    result = result_properties()
-    lost = _header(_TEXT, "The queue, or routing key, that did not take the result.")
+    """Build the schema of what the worker sets on a result, or a completion, that its queue did not take."""
+    result = _answer_properties({"enum": [RESULT_TYPE, COMPLETION_TYPE]})
+    lost = _header(_TEXT, "The queue, or routing key, that did not take it.")
     return _table({**result["properties"], ORIGINAL_REPLY_TO: lost}, required=(*result["required"], ORIGINAL_REPLY_TO))
 
 

@@ -12,6 +12,7 @@ from service.settings.groups import (
     Settings,
     Synchronous,
     TracingSettings,
+    TrackingSettings,
     WorkerSettings,
 )
 from service.settings.loading import SettingsError, load_broker_settings, load_settings
@@ -37,6 +38,7 @@ __all__ = [
     "SettingsError",
     "Synchronous",
     "TracingSettings",
+    "TrackingSettings",
     "WorkerSettings",
     "load_broker_settings",
     "load_settings",

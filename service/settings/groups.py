@@ -160,6 +160,21 @@ class LedgerSettings(_Group):
     key_file: FilePath | None = Field(None, description="PEM file of that client certificate's key")
 
 
+class TrackingSettings(_Group):
+    """Following tasks to their end."""
+
+    enabled: bool = Field(False, description="follow each accepted task, and publish a message when it ends")
+    max_rps: Annotated[float, Field(gt=0, le=100_000, allow_inf_nan=False)] = Field(
+        1.0, description="most queries for tasks that one worker starts in a second"
+    )
+    first: Duration = Field(5.0, description="from the acceptance of a task to the first query; no wait is shorter")
+    cap: Duration = Field(MINUTE, description="upper bound of the wait between two queries for one task")
+    # As long as the endpoint keeps tasks and their results.
+    lost_after: Annotated[Duration, Field(le=3650 * DAY)] = Field(
+        DAY, description="how long a task is followed; then it is told as lost"
+    )
+
+
 class AdminSettings(_Group):
     """The port of the probes and metrics."""
 
@@ -207,6 +222,7 @@ class Settings(_Group):
     worker: WorkerSettings = Field(default_factory=WorkerSettings)
     retry: RetrySettings = Field(default_factory=RetrySettings)
     ledger: LedgerSettings = Field(default_factory=LedgerSettings)
+    tracking: TrackingSettings = Field(default_factory=TrackingSettings)
     admin: AdminSettings = Field(default_factory=AdminSettings)
     log: LogSettings = Field(default_factory=LogSettings)
     tracing: TracingSettings = Field(default_factory=TracingSettings)
@@ -215,7 +231,8 @@ class Settings(_Group):
     @property
     def topology(self) -> Topology:
         """The broker objects that these settings ask for."""
-        return Topology(self.broker.prefix, self.retry.tiers, timedelta(seconds=self.broker.dead_ttl))
+        dead_ttl = timedelta(seconds=self.broker.dead_ttl)
+        return Topology(self.broker.prefix, self.retry.tiers, dead_ttl, tracking=self.tracking.enabled)
 
     @property
     def longest_hold(self) -> float:

@@ -24,6 +24,9 @@ _CAP = full_name(("retry", "cap"))
 _BUDGET = full_name(("retry", "budget"))
 _MAX_AGE = full_name(("retry", "max_age"))
 _TIERS = full_name(("retry", "tiers"))
+_TRACKING_FIRST = full_name(("tracking", "first"))
+_TRACKING_CAP = full_name(("tracking", "cap"))
+_LOST_AFTER = full_name(("tracking", "lost_after"))
 _RETENTION = full_name(("ledger", "retention"))
 _LEDGER_TIMEOUT = full_name(("ledger", "timeout"))
 
@@ -43,6 +46,7 @@ def broken_relations(settings: Settings) -> Iterator[BrokenRelation]:
     yield from _connect(settings)
     yield from _backoff(settings)
     yield from _probes(settings)
+    yield from _tracking(settings)
     yield from _retention(settings)
     yield from _certificates(settings)
 
@@ -97,6 +101,14 @@ def _probes(settings: Settings) -> Iterator[BrokenRelation]:
     worker = settings.worker
     if worker.probe_first > worker.probe_cap:
         yield _not_above(_PROBE_FIRST, worker.probe_first, _PROBE_CAP, worker.probe_cap)
+
+
+def _tracking(settings: Settings) -> Iterator[BrokenRelation]:
+    tracking = settings.tracking
+    if tracking.first > tracking.cap:
+        yield _not_above(_TRACKING_FIRST, tracking.first, _TRACKING_CAP, tracking.cap)
+    if tracking.cap > tracking.lost_after:
+        yield _not_above(_TRACKING_CAP, tracking.cap, _LOST_AFTER, tracking.lost_after)
 
 
 def _retention(settings: Settings) -> Iterator[BrokenRelation]:

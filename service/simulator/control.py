@@ -32,6 +32,8 @@ class Control:
             web.delete("/_sim/key", self._accept_any_key),
             web.put("/_sim/outage", self._begin_outage),
             web.delete("/_sim/outage", self._end_outage),
+            web.put("/_sim/query-outage", self._begin_query_outage),
+            web.delete("/_sim/query-outage", self._end_query_outage),
             web.put("/_sim/error-rates", self._set_error_rates),
             web.delete("/_sim/error-rates", self._end_error_rates),
         ]
@@ -74,6 +76,15 @@ class Control:
 
     async def _end_outage(self, _: web.Request) -> web.Response:
         self._switches.end_outage()
+        return web.Response(status=204)
+
+    async def _begin_query_outage(self, request: web.Request) -> web.Response:
+        with _mistakes_answered():
+            self._switches.begin_query_outage(await request.text())
+        return web.Response(status=204)
+
+    async def _end_query_outage(self, _: web.Request) -> web.Response:
+        self._switches.end_query_outage()
         return web.Response(status=204)
 
     async def _set_error_rates(self, request: web.Request) -> web.Response:

@@ -4,6 +4,7 @@ import re
 from difflib import get_close_matches
 from typing import Any
 
+from service.simulator.fate import USUAL_REASON, TaskEnd
 from service.simulator.reaction import SILENT_ENDINGS, Content, DateIn, Ending, Reaction, Shape
 from service.simulator.script import Script, Step
 
@@ -20,10 +21,17 @@ _SECONDS = re.compile(r"\d+(?:\.\d+)?")
 _PLAIN_WORDS: dict[str, dict[str, Any]] = {
     "hold": {"hold": True},
     "hang": {"hang": True},
+    "task-fails": {"task_end": TaskEnd.FAILS, "fail_reason": USUAL_REASON},
+    "task-stuck": {"task_end": TaskEnd.STUCK},
+    "task-missing": {"task_end": TaskEnd.MISSING},
     **{str(ending): {"ending": ending} for ending in Ending if ending is not Ending.WHOLE},
     **{str(content): {"content": content} for content in Content if content is not Content.JSON},
 }
-_OPTIONS = ("status", "code", "message", "shape", "retry-after", "retry-after-ms", "latency", "task-id-under")
+_OPTIONS = (
+    *("status", "code", "message", "shape", "retry-after", "retry-after-ms", "latency", "task-id-under"),
+    *("task-fails", "task-seconds"),
+)
+_OF_THE_TASK = frozenset({"task_end", "task_seconds", "fail_reason"})
 
 
 class DirectiveError(ValueError):
@@ -114,8 +122,10 @@ def _option(name: str, value: str) -> dict[str, Any]:
             return {"status": int(value)}
         case "shape" if value in set(Shape):
             return {"shape": Shape(value)}
-        case "latency" if _SECONDS.fullmatch(value):
-            return {"latency": float(value)}
+        case "latency" | "task-seconds" if _SECONDS.fullmatch(value):
+            return {name.replace("-", "_"): float(value)}
+        case "task-fails":
+            return {"task_end": TaskEnd.FAILS, "fail_reason": value}
         case "retry-after" if ahead := _DATE_IN.fullmatch(value):
             return {"retry_after": DateIn(float(ahead[1]))}
         case "task-id-under" if value in {"data", "output"}:
@@ -132,6 +142,7 @@ _EXPECTED = {
     "status": "a status has three digits, 200 to 599",
     "shape": f"shape is one of {', '.join(Shape)}",
     "latency": "latency is seconds, for instance 2.5",
+    "task-seconds": "task-seconds is seconds, for instance 2.5",
     "retry-after": 'quote a text with blanks in "", or write date+5 for an HTTP date in 5 seconds',
     "retry-after-ms": "it is sent word for word, for instance 1500",
     "task-id-under": "task-id-under is data or output",
@@ -146,8 +157,12 @@ def _unknown(word: str) -> str:
 
 
 def _refuse_contradiction(reaction: Reaction, fields: dict[str, Any]) -> None:
-    about_answer = fields.keys() - {"ending", "latency", "hold"}
-    if reaction.hang and fields.keys() - {"hang", "latency", "hold"}:
+    about_answer = fields.keys() - {"ending", "latency", "hold"} - _OF_THE_TASK
+    if reaction.tells_of_a_task and not reaction.accepts:
+        raise DirectiveError("a step that accepts nothing makes no task, so it takes nothing about one")
+    if reaction.task_end is TaskEnd.STUCK and reaction.task_seconds is not None:
+        raise DirectiveError("a task that is stuck never ends, so it takes no task-seconds")
+    if reaction.hang and fields.keys() - {"hang", "latency", "hold"} - _OF_THE_TASK:
         raise DirectiveError("hang never answers, so it takes nothing about the answer")
     if reaction.ending in SILENT_ENDINGS and about_answer:
         raise DirectiveError(f"{reaction.ending} gives no answer, so it takes no {min(about_answer)}")

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from http import HTTPStatus
 
+from service.simulator.fate import DEFAULT, Fate, TaskEnd
+
 
 class Shape(StrEnum):
     """The forms of an error body (endpoint facts, "Error bodies")."""
@@ -62,7 +64,8 @@ class Reaction:
     """One treatment of one POST; the defaults accept it.
 
     `latency` in seconds replaces the general one; `hold` waits for a release, `hang` for ever. `retry_after`
-    and `retry_after_ms` are sent word for word. `charged`: accepted, although the answer says otherwise.
+    and `retry_after_ms` are sent word for word. `charged`: accepted, although the answer says otherwise. `task_end`,
+    `task_seconds` and `fail_reason` are what becomes of the task.
     """
 
     status: int = 200
@@ -78,6 +81,19 @@ class Reaction:
     hold: bool = False
     hang: bool = False
     charged: bool = False
+    task_end: TaskEnd = TaskEnd.SUCCEEDS
+    task_seconds: float | None = None
+    fail_reason: str = ""
+
+    @property
+    def fate(self) -> Fate:
+        """What becomes of the task, where one is made."""
+        return Fate(self.task_end, self.task_seconds, self.fail_reason) if self.tells_of_a_task else DEFAULT
+
+    @property
+    def tells_of_a_task(self) -> bool:
+        """Whether anything is said about the task."""
+        return self.task_end is not TaskEnd.SUCCEEDS or self.task_seconds is not None
 
     @property
     def is_error(self) -> bool:

@@ -1,6 +1,7 @@
 """The simulated endpoint as an HTTP server (spec section 1)."""
 
 import asyncio
+from collections.abc import Mapping
 from random import Random
 from types import TracebackType
 from typing import Self
@@ -10,6 +11,7 @@ from aiohttp import web
 from service.core.catalogue import Catalogue
 from service.simulator.answer import build_answer
 from service.simulator.control import Control
+from service.simulator.fate import Fate
 from service.simulator.hold import Gate
 from service.simulator.mishaps import Mishaps
 from service.simulator.options import SimulatorOptions
@@ -63,6 +65,11 @@ class Simulator:
         """Answer the calls that are held now and tell how many; `for_good`: hold none from now on."""
         return self._gate.release(for_good=for_good)
 
+    @property
+    def queries(self) -> Mapping[str, int]:
+        """How often each task was asked for. Queries that met an outage, or asked for no task of ours, do not count."""
+        return self._tasks.queries
+
     def reset(self) -> None:
         """Forget posts, tasks and the places in scripts; `[sim: hold]` holds again. Switches stay as they are."""
         self.record.clear()
@@ -105,7 +112,7 @@ class Simulator:
         try:
             now = self._timing.monotonic()
             reaction = self._reception.react(arrival, running=self._tasks.running(now), now=now)
-            task_id = self._accept(arrival, sequence, now) if reaction.accepts else None
+            task_id = self._accept(arrival, sequence, now, reaction.fate) if reaction.accepts else None
             await self._hold_back(reaction)
             answer = build_answer(reaction, task_id, self._timing.now())
             status = None if reaction.ending in SILENT_ENDINGS else answer.status
@@ -115,10 +122,10 @@ class Simulator:
             self.record.end(sequence, status, label, could_be_accepted=could_be_accepted)
         return await send(request, answer, reaction.ending)
 
-    def _accept(self, arrival: Arrival, sequence: int, now: float) -> str:
+    def _accept(self, arrival: Arrival, sequence: int, now: float, fate: Fate) -> str:
         model = self._catalogue.find(arrival.model)
         limit = None if model is None else model.prompt_limit
-        task = self._tasks.make(arrival.prompt[:limit], now)
+        task = self._tasks.make(arrival.prompt[:limit], now, fate)
         self.record.accept(sequence, task.task_id)
         return task.task_id
 
@@ -135,9 +142,10 @@ class Simulator:
 
     async def _query(self, request: web.Request) -> web.StreamResponse:
         refusal = unauthorized(request.headers.get("Authorization"), self.switches.api_key)
+        refusal = refusal or self.switches.query_outage
         task_id = request.match_info["task_id"]
-        status = self._tasks.status(task_id, self._timing.monotonic())
-        if refusal is None and status is not None:
+        status = None if refusal else self._tasks.status(task_id, self._timing.monotonic())
+        if status is not None:
             return web.json_response(status)
         refusal = refusal or Reaction(404, "task_not_exist", f"no task {task_id}", Shape.FLAT)
         return await send(request, build_answer(refusal, None, self._timing.now()), refusal.ending)

@@ -25,6 +25,7 @@ class Switches:
     api_key: str | None = None
     mishaps: Mishaps = field(default_factory=lambda: Mishaps({}))
     outage: Reaction | None = None
+    query_outage: Reaction | None = None
 
     def accept_key(self, key: str | None) -> None:
         """Take this key alone from now on, or with None any key.
@@ -49,6 +50,21 @@ class Switches:
     def end_outage(self) -> None:
         """Let calls through again."""
         self.outage = None
+
+    def begin_query_outage(self, what: str) -> None:
+        """Meet every query for a task likewise; POSTs go on as before.
+
+        Raises:
+            ValueError: it is no outage, or it would accept calls.
+        """
+        reaction = single_reaction(OUTAGES.get(what, what), f"query outage {what!r}")
+        if reaction.accepts:
+            raise ValueError(f"query outage {what!r}: it must be a refusal or a cut, such as 429 or reset-before")
+        self.query_outage = reaction
+
+    def end_query_outage(self) -> None:
+        """Answer queries again."""
+        self.query_outage = None
 
     def set_error_rates(self, rates: Mapping[str, float]) -> None:
         """Replace the random faults; an empty mapping ends them.

@@ -14,6 +14,7 @@ from service.core.call import (
     Uncertain,
     UncertainReason,
 )
+from service.core.completion import CompletionStatus
 from service.core.contract import FieldProblem
 from service.core.facts import (
     Advice,
@@ -63,6 +64,8 @@ from service.core.outcome import (
     Unavailable,
     Withdrawn,
 )
+from service.core.task_facts import QueriesHeld, TaskCompleted, TaskPolled, TasksPending
+from service.core.task_query import HeldOffReason, QueryClass
 from service.core.topology import RetryTier
 
 PROMPT = "sentinel-prompt: a red fox in snow"
@@ -153,4 +156,12 @@ EVERY_FACT: tuple[Fact, ...] = (
     DrainStarted(3),
     LoopLag(0.0),
     LoopLag(2.0),
+    *(TaskPolled("request-1", "task-1", result, 0.1) for result in QueryClass),
+    *(
+        TaskCompleted("request-1", "task-1", status, parked=parked)
+        for status in CompletionStatus
+        for parked in (False, True)
+    ),
+    TasksPending(3),
+    *(QueriesHeld(reason, 5.0) for reason in HeldOffReason),
 )

@@ -13,6 +13,7 @@ from service.adapters.loop_lag import INTERVAL
 from service.adapters.metrics import MetricsObserver
 from service.adapters.version import built_revision, installed_version
 from service.core.call import Accepted, ResultClass
+from service.core.completion import CompletionStatus
 from service.core.facts import (
     CallEnded,
     CallPrevented,
@@ -36,6 +37,8 @@ from service.core.facts import (
     SettlementAbandoned,
 )
 from service.core.outcome import Interrupted, Outcome, OutcomeLabel, Postponed, Submitted
+from service.core.task_facts import TaskCompleted, TaskPolled, TasksPending
+from service.core.task_query import QueryClass
 from tests.adapters.every_fact import AT, EVERY_FACT, HISTORY, TIER
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "metrics.md"
@@ -121,6 +124,8 @@ def test_the_examples_cover_every_fact() -> None:
         ("videogen_requests_received_total", "redelivered", {"true", "false"}),
         ("videogen_retries_scheduled_total", "tier", {"10s", "1m", "5m", "30m"}),
         ("videogen_consumption_paused", "reason", {reason.value for reason in PauseReason}),
+        ("videogen_tracking_polls_total", "result", {kind.value for kind in QueryClass}),
+        ("videogen_completions_total", "outcome", {"succeeded", "failed", "lost"}),
     ],
 )
 def test_label_values_are_those_of_the_specification(
@@ -286,6 +291,27 @@ def test_the_limits_that_were_found_are_shown_until_they_are_over(observer: Metr
     assert (value("rate_limit_calls_per_second"), value("concurrency_limit")) == (12.5, 3)
     observer.notify(PaceChanged(None, 7))
     assert (value("rate_limit_calls_per_second"), value("concurrency_limit")) == (0, 7)
+
+
+def test_a_query_is_counted_by_what_it_came_to(observer: MetricsObserver, value: Value) -> None:
+    observer.notify(TaskPolled("request-1", "task-1", QueryClass.THROTTLED, 0.1))
+    counted = {kind: value("tracking_polls_total", result=kind) for kind in QueryClass}
+    assert {kind: count for kind, count in counted.items() if count} == {QueryClass.THROTTLED: 1}
+
+
+@pytest.mark.parametrize("status", CompletionStatus)
+def test_a_completion_is_counted_by_how_the_task_ended(
+    observer: MetricsObserver, value: Value, status: CompletionStatus
+) -> None:
+    observer.notify(TaskCompleted("request-1", "task-1", status, parked=False))
+    counted = {each: value("completions_total", outcome=each) for each in CompletionStatus}
+    assert {each: count for each, count in counted.items() if count} == {status: 1}
+
+
+def test_the_tasks_that_are_followed_are_shown(observer: MetricsObserver, value: Value) -> None:
+    assert value("tasks_pending") == 0
+    observer.notify(TasksPending(12))
+    assert value("tasks_pending") == 12
 
 
 def test_limit_and_release_are_shown(observer: MetricsObserver, value: Value) -> None:

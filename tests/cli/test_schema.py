@@ -29,7 +29,10 @@ async def test_it_is_printed_as_json_where_that_is_wanted(tmp_path: Path) -> Non
     assert json.loads(printed(schema))["asyncapi"] == "3.0.0"
 
 
-@pytest.mark.parametrize(("what", "title"), [("request", "Request"), ("result", "Result"), ("error", "ResultError")])
+@pytest.mark.parametrize(
+    ("what", "title"),
+    [("request", "Request"), ("result", "Result"), ("error", "ResultError"), ("completion", "Completion")],
+)
 async def test_each_schema_is_printed_as_json(what: str, title: str, tmp_path: Path) -> None:
     async with process("schema", what, folder=tmp_path) as schema:
         assert await schema.exits() == 0

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 from datetime import UTC, datetime, timedelta
 
+import aio_pika
 import pytest
 
 from service.client import (
@@ -20,6 +21,7 @@ from service.client import (
 )
 from service.core.facts import Settled
 from tests.client.plant import MODEL, Plant, options_for
+from tests.support.broker import Amqp
 
 
 async def test_a_request_gets_its_task_id(plant: Plant, replies: Replies) -> None:
@@ -30,6 +32,20 @@ async def test_a_request_gets_its_task_id(plant: Plant, replies: Replies) -> Non
     assert (result.task_id, result.model, result.attempts) == (post.task_id, MODEL, 1)
     assert result.request_id == post.idempotency_key
     assert post.body == {"prompt": "a cat", "model": MODEL, "size": "832*480", "watermark": False}
+
+
+async def test_a_completion_in_the_reply_queue_is_no_answer(plant: Plant, amqp: Amqp) -> None:
+    async with plant.client() as client:
+        waiting = asyncio.create_task(client.generate(prompt="a cat [sim: hold]", model=MODEL))
+        await plant.simulator.record.wait_in_flight(1)
+        (name,) = await plant.reply_queues()
+        (post,) = plant.simulator.record.posts
+        (correlation_id,) = client._exchange._waiting
+        completion = aio_pika.Message(b"{}", correlation_id=correlation_id, type="videogen.completion.v1")
+        await amqp.publish(name, completion)
+        plant.simulator.release(for_good=True)
+
+        assert (await waiting).task_id == post.task_id
 
 
 async def test_a_request_tells_trace_and_deadline(plant: Plant) -> None:

@@ -29,7 +29,7 @@ async def stage(request: pytest.FixtureRequest, tmp_path: Path, redis_url: str) 
         case _:
             on_redis = RedisStage(redis_url, f"test-{uuid4().hex[:12]}")
             yield on_redis
-            await on_redis.end_retention()
+            await on_redis.clear()
 
 
 @pytest.fixture

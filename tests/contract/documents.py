@@ -7,7 +7,7 @@ from pathlib import Path
 from service.adapters.catalogue_file import load_catalogue
 from service.adapters.version import installed_version
 from service.core.topology import Topology
-from service.schema import asyncapi_document, error_schema, request_schema, result_schema
+from service.schema import asyncapi_document, completion_schema, error_schema, request_schema, result_schema
 from service.schema.text import Form, written
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -23,6 +23,7 @@ def documents() -> dict[Path, str]:
         ASYNCAPI: written(asyncapi_document(Topology(), catalogue, installed_version()), Form.YAML),
         DOCS / "schemas/request.json": written(request_schema(catalogue), Form.JSON),
         DOCS / "schemas/result.json": written(result_schema(), Form.JSON),
+        DOCS / "schemas/completion.json": written(completion_schema(), Form.JSON),
         DOCS / "schemas/error.json": written(error_schema(), Form.JSON),
     }
 

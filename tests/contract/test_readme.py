@@ -1,4 +1,4 @@
-"""The bodies that README.md and docs/messages.md show are what the checked-in schemas allow."""
+"""The bodies that README.md, docs/messages.md and docs/completion.md show are what the checked-in schemas allow."""
 
 import ast
 import json
@@ -35,6 +35,14 @@ def test_the_request_of_the_readmes_program_passes() -> None:
     assert found is not None
 
     schema("request").validate(ast.literal_eval(found[1]))
+
+
+def test_each_completion_that_its_page_shows_passes() -> None:
+    page = (ROOT / "docs/completion.md").read_text(encoding="utf-8")
+    shown = [json.loads(block) for block in re.findall(r"```json\n(.*?)```", page, re.DOTALL)]
+
+    assert {body["status"] for body in shown} == {"succeeded", "failed"}
+    assert all(schema("completion").is_valid(body) for body in shown)
 
 
 def test_the_table_of_fields_is_that_of_the_schema() -> None:

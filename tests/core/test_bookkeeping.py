@@ -11,6 +11,7 @@ from service.core.facts import ConsumptionPaused, DefectFound, PauseReason, Reco
 from service.core.gate import Gate
 from service.core.ledger import Claimed, DoubtRecord, LedgerUnavailable, Permit, Running, SubmittedRecord
 from service.core.ledger_watch import watch_ledger
+from service.core.pending_task import Follow, PendingTask
 from tests.support.fakes import NEW_YEAR, FakeClock, RecordingObserver
 from tests.support.flaky_ledger import FlakyLedger, LedgerFault
 from tests.support.virtual_time import in_virtual_time, loop_time
@@ -18,6 +19,7 @@ from tests.support.virtual_time import in_virtual_time, loop_time
 PATIENCE = 20.0
 PERMIT = Permit()
 SUBMITTED = SubmittedRecord("t-1", "m", 1, NEW_YEAR)
+FOLLOW = Follow(PendingTask("t-1", "r", "m", NEW_YEAR, "c"), first=0.0)
 DOUBT = DoubtRecord(Answer(504), 1)
 UNABLE = [LedgerFault.REFUSED, LedgerFault.ANSWER_LOST]
 
@@ -50,6 +52,21 @@ async def test_a_claim_and_a_search_are_those_of_the_ledger() -> None:
     assert await scene.books.find("r") == SUBMITTED
     assert await scene.books.claim("r", 2, PERMIT) == SUBMITTED
     assert not scene.gate.closed
+
+
+async def test_a_task_to_follow_is_owed_together_with_its_record() -> None:
+    scene = Scene()
+    scene.ledger.suffer(LedgerFault.HANGS, "record")
+    noting = asyncio.ensure_future(scene.books.note("r", SUBMITTED, FOLLOW))
+    await scene.ledger.until(lambda: scene.ledger.begun == ["record r"])
+    noting.cancel()
+    await asyncio.gather(noting, return_exceptions=True)
+    assert await scene.ledger.kept.tasks.count() == 0
+
+    scene.ledger.mend()
+    await scene.books.settle_debts()
+
+    assert await scene.ledger.kept.tasks.take() == FOLLOW.task
 
 
 @pytest.mark.parametrize("operation", ["claim", "find"])

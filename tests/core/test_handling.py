@@ -106,6 +106,15 @@ async def test_a_call_carries_the_request_its_id_and_its_trace() -> None:
     assert call.trace == {"traceparent": TRACEPARENT}
 
 
+async def test_a_call_knows_where_the_end_of_its_task_is_to_be_told() -> None:
+    scene = Scene(ScriptedCaller())
+
+    await scene.handle(replace(_delivery(), reply_to="replies"))
+
+    (call,) = scene.caller.calls
+    assert (call.reply_to, call.correlation_id) == ("replies", "c-1")
+
+
 @pytest.mark.parametrize(
     ("placed", "outcome"),
     [

@@ -29,6 +29,7 @@ from service.core.facts import CallEnded, CallPrevented, ConsumptionPaused, Paus
 from service.core.gate import Gate, GateClosed, HeldTooLong
 from service.core.ledger import Claim, DoubtRecord, EntryDamaged, Found, Permit, Running, SubmittedRecord
 from service.core.paid_call import Ended, Made, PaidCall, TooLate
+from service.core.pending_task import PendingTask
 from service.core.turns import TurnMissed, Turns
 from tests.support.fakes import NEW_YEAR, FakeClock, RecordingObserver, ScriptedEndpoint
 from tests.support.flaky_ledger import FlakyLedger, LedgerFault
@@ -68,7 +69,9 @@ class DamagedLedger(FlakyLedger):
 
 
 class Scene:
-    def __init__(self, *results: CallResult | Exception, limit: int = 1, resend: bool = False) -> None:
+    def __init__(
+        self, *results: CallResult | Exception, limit: int = 1, resend: bool = False, follow: float | None = None
+    ) -> None:
         self.endpoint = ScriptedEndpoint(*results)
         self.clock = FakeClock()
         self.observer = RecordingObserver()
@@ -85,6 +88,7 @@ class Scene:
             observer=self.observer,
             resend=resend,
             patience=PATIENCE,
+            follow_after=follow,
         )
 
     async def make(self, call: Call = CALL, *, attempt: int = 1, seconds_left: float | None = None) -> Made:
@@ -116,6 +120,34 @@ async def test_the_claim_is_on_record_before_the_call_leaves() -> None:
     scene.endpoint.release()
 
     assert await making == made(ACCEPTED)
+
+
+async def test_a_task_that_is_to_be_followed_is_on_record_with_the_address_of_its_request() -> None:
+    scene = Scene(ACCEPTED, follow=5.0)
+    trace = {"traceparent": "t"}
+
+    await scene.make(replace(CALL, trace=trace, reply_to="replies", correlation_id="c"), attempt=3)
+
+    assert await scene.ledger.kept.tasks.take() is None
+    scene.clock.advance(5.0)
+    assert await scene.ledger.kept.tasks.take() == PendingTask("t-1", "r", "wan", NEW_YEAR, "c", "replies", trace)
+
+
+@pytest.mark.parametrize("result", [UNCERTAIN, BLOCKED, RefusedForGood(ANSWER), RefusedForNow(ANSWER, throttled=True)])
+async def test_without_a_task_there_is_nothing_to_follow(result: CallResult) -> None:
+    scene = Scene(result, follow=5.0)
+
+    await scene.make()
+
+    assert await scene.ledger.kept.tasks.count() == 0
+
+
+async def test_nobody_follows_a_task_unless_it_is_wanted() -> None:
+    scene = Scene(ACCEPTED)
+
+    await scene.make()
+
+    assert await scene.ledger.kept.tasks.count() == 0
 
 
 @pytest.mark.parametrize(

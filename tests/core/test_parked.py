@@ -177,3 +177,14 @@ def test_a_selection_takes_what_passes_every_filter(selection: Selection, *, tak
 def test_any_filter_makes_it_less_than_everything(selection: Selection) -> None:
     assert Selection().is_everything
     assert not selection.is_everything
+
+
+@pytest.mark.parametrize(
+    ("status", "reason", "message"),
+    [("succeeded", None, ""), ("failed", "no good", "no good"), ("lost", "gone", "gone")],
+)
+def test_a_completion_is_named_by_its_status(status: str, reason: str | None, message: str) -> None:
+    body = {"request_id": "mine", "status": status, "task_id": "task-1", **({"reason": reason} if reason else {})}
+    seen = parked_result(Delivery(json.dumps(body).encode(), type="videogen.completion.v1"), NOW)
+
+    assert (seen.id, seen.code, seen.message, seen.task_id) == ("mine", status, message, "task-1")

@@ -207,7 +207,13 @@ def test_a_result_goes_again_to_the_queue_that_did_not_take_it() -> None:
     )
 
 
-@pytest.mark.parametrize("key", ["result.submitted", "result.failed"])
+@pytest.mark.parametrize(
+    "key",
+    [
+        *("result.submitted", "result.failed"),
+        *("completion.succeeded", "completion.failed", "completion.lost"),
+    ],
+)
 def test_a_result_without_reply_queue_goes_to_the_exchange_again(key: str) -> None:
     message = resend(undelivered(key))
     assert isinstance(message, Outgoing)

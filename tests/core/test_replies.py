@@ -5,12 +5,21 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from service.core.call import Answer
+from service.core.completion import Completion, FailedCompletion, LostCompletion, SucceededCompletion
 from service.core.deadline import deadline_of
 from service.core.delivery import Delivery, Identity
 from service.core.history import History
 from service.core.outcome import Outcome, Rejected, Submitted
 from service.core.outgoing import Outgoing, Route
-from service.core.replies import dead_message, defect_message, moved_message, reply_message, undelivered_message
+from service.core.pending_task import PendingTask
+from service.core.replies import (
+    completion_message,
+    dead_message,
+    defect_message,
+    moved_message,
+    reply_message,
+    undelivered_message,
+)
 from service.core.result import Charged, ErrorCode, FailedResult, Result, ResultError, SubmittedResult
 from service.core.topology import RetryTier, Topology
 
@@ -85,6 +94,46 @@ def test_a_reply_has_the_properties_of_the_contract() -> None:
         headers=TRACE,
     )
     assert SubmittedResult.model_validate_json(reply.body) == SUBMITTED
+
+
+TASK = PendingTask("t-1", "r-1", "m", NOW, "c-1", None, TRACE)
+SUCCEEDED = SucceededCompletion(
+    request_id="r-1", task_id="t-1", model="m", submitted_at=NOW, completed_at=NOW, urls=("https://a/ä",)
+)
+NOT_DONE = (
+    FailedCompletion(request_id="r-1", task_id="t-1", model="m", submitted_at=NOW, completed_at=NOW, reason="no"),
+    LostCompletion(request_id="r-1", task_id="t-1", model="m", submitted_at=NOW, completed_at=NOW, reason="gone"),
+)
+
+
+@pytest.mark.parametrize(
+    ("completion", "key"),
+    [
+        (SUCCEEDED, "completion.succeeded"),
+        (NOT_DONE[0], "completion.failed"),
+        (NOT_DONE[1], "completion.lost"),
+    ],
+)
+def test_a_completion_goes_to_its_producer_or_to_the_exchange(completion: Completion, key: str) -> None:
+    asked = replace(TASK, reply_to="answers")
+
+    assert completion_message(completion, TASK, TOPOLOGY, NOW).route == Route("videogen", key)
+    assert completion_message(completion, asked, TOPOLOGY, NOW).route == Route("", "answers")
+
+
+def test_a_completion_has_the_properties_of_the_contract() -> None:
+    message = completion_message(SUCCEEDED, TASK, TOPOLOGY, NOW)
+
+    assert message == Outgoing(
+        route=Route("videogen", "completion.succeeded"),
+        body=message.body,
+        content_type="application/json",
+        correlation_id="c-1",
+        timestamp=NOW,
+        type="videogen.completion.v1",
+        headers=TRACE,
+    )
+    assert SucceededCompletion.model_validate_json(message.body) == SUCCEEDED
 
 
 def test_a_reply_keeps_characters_beyond_ascii() -> None:

@@ -46,6 +46,14 @@ def test_the_exchange_routes_requests_and_every_result() -> None:
     )
 
 
+def test_completions_have_a_home_only_where_tasks_are_followed() -> None:
+    usual, tracking = Topology("videogen"), Topology("videogen", tracking=True)
+
+    assert [spec for spec in tracking.queues if spec not in usual.queues] == [QueueSpec("videogen.completions", KEPT)]
+    assert tracking.bindings == (*usual.bindings, Binding("videogen.completions", "completion.#"))
+    assert [spec for spec in tracking.queues if spec.name != "videogen.completions"] == list(usual.queues)
+
+
 def test_every_name_takes_the_prefix() -> None:
     topology = Topology("mine", (RetryTier("10s", timedelta(seconds=10)),))
 

@@ -54,7 +54,7 @@ def fields(name: str) -> set[str]:
     return {field for part in parts for field in part.get("properties", {})}
 
 
-@pytest.mark.parametrize("name", ["request", "result", "error"])
+@pytest.mark.parametrize("name", ["request", "result", "error", "completion"])
 def test_every_field_is_on_the_page(name: str, shown: BrowserPage) -> None:
     text = text_of(shown)
 
@@ -62,7 +62,9 @@ def test_every_field_is_on_the_page(name: str, shown: BrowserPage) -> None:
     assert {field for field in fields(name) if field not in text} == set()
 
 
-@pytest.mark.parametrize("name", ["videogen.requests", "videogen.results", "x-deadline", "x-error-code", "reply_to"])
+@pytest.mark.parametrize(
+    "name", ["videogen.requests", "videogen.results", "videogen.completions", "x-deadline", "x-error-code", "reply_to"]
+)
 def test_queues_and_headers_are_on_the_page(name: str, shown: BrowserPage) -> None:
     assert name in text_of(shown)
 

@@ -1,4 +1,5 @@
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -10,6 +11,7 @@ from service.schema import Schema, asyncapi_document
 
 CATALOGUE = Catalogue(models=(Model(name="talkie", sizes=((832, 480),), durations=(5,), prompt_limit=9),))
 TOPOLOGY = Topology("mine", dead_ttl=timedelta(hours=1))
+TRACKING = replace(TOPOLOGY, tracking=True)
 DOCUMENT = asyncapi_document(TOPOLOGY, CATALOGUE, "1.2.3")
 CHANNELS = DOCUMENT["channels"]
 MESSAGES = DOCUMENT["components"]["messages"]
@@ -75,7 +77,7 @@ def test_the_queues_are_those_that_the_worker_declares() -> None:
         if channel.get("bindings", {}).get("amqp", {}).get("is") == "queue"
     }
 
-    declared = {queue.name: dict(queue.arguments) for queue in TOPOLOGY.queues}
+    declared = {queue.name: dict(queue.arguments) for queue in TRACKING.queues}
     assert queues == declared
     assert queues["mine.dead"]["x-message-ttl"] == 3_600_000
 
@@ -87,7 +89,19 @@ def test_the_keys_are_those_of_the_exchange() -> None:
         if channel.get("bindings", {}).get("amqp", {}).get("is") == "routingKey"
     }
 
-    assert keys == {"request": "mine", "result.submitted": "mine", "result.failed": "mine"}
+    results = ("result.submitted", "result.failed")
+    completions = ("completion.succeeded", "completion.failed", "completion.lost")
+    assert keys == dict.fromkeys(("request", *results, *completions), "mine")
+
+
+def test_completions_are_marked_as_what_has_to_be_wanted() -> None:
+    opted = "VIDEOGEN_TRACKING__ENABLED"
+    operations = [each for name, each in DOCUMENT["operations"].items() if "Task" in name or "Completion" in name]
+
+    assert len(operations) == 5
+    assert all(opted in each["summary"] for each in operations)
+    assert all(opted in MESSAGES[name]["description"] for name in ("taskSucceeded", "taskFailed", "taskLost"))
+    assert asyncapi_document(TRACKING, CATALOGUE, "1.2.3") == DOCUMENT
 
 
 def test_every_name_takes_the_prefix() -> None:

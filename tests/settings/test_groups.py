@@ -29,6 +29,9 @@ def test_the_defaults_are_those_of_the_specification() -> None:
     assert (settings.retry.budget, settings.retry.max_age) == (60, 6 * 3600)
     assert settings.ledger.url.get_secret_value() == "sqlite:///videogen-ledger.db"
     assert (settings.ledger.synchronous, settings.ledger.retention) == (Synchronous.FULL, 7 * 86400)
+    assert not settings.tracking.enabled
+    assert (settings.tracking.max_rps, settings.tracking.first, settings.tracking.cap) == (1, 5, 60)
+    assert settings.tracking.lost_after == 86400
     assert settings.admin.port == 8080
     assert (settings.log.level, settings.log.format) == (LogLevel.INFO, LogFormat.JSON)
     assert settings.tracing.enabled is False
@@ -93,6 +96,11 @@ def test_settings_make_the_topology() -> None:
     )
     tiers = (RetryTier("5s", timedelta(seconds=5)), RetryTier("2m", timedelta(minutes=2)))
     assert settings.topology == Topology("mine", tiers, timedelta(hours=1))
+
+
+def test_completions_are_part_of_the_topology_where_tracking_is_enabled() -> None:
+    assert not load().topology.tracking
+    assert load({"VIDEOGEN_TRACKING__ENABLED": "true"}).topology.tracking
 
 
 def test_the_longest_hold_is_the_sum_of_what_one_request_may_wait_for() -> None:

@@ -46,6 +46,14 @@ REPLAY = """
 VIDEOGEN_LEDGER__RETENTION=604799s is shorter than VIDEOGEN_BROKER__DEAD_TTL=604800s, so a failed request
 could be replayed after it was forgotten, and paid for twice; raise the first or lower the second
 """
+TRACKING = """
+VIDEOGEN_TRACKING__FIRST=61s is above VIDEOGEN_TRACKING__CAP=60s;
+lower the first or raise the second
+"""
+LOST = """
+VIDEOGEN_TRACKING__CAP=60s is above VIDEOGEN_TRACKING__LOST_AFTER=59s;
+lower the first or raise the second
+"""
 RETENTION, DEAD_TTL = "VIDEOGEN_LEDGER__RETENTION", "VIDEOGEN_BROKER__DEAD_TTL"
 
 
@@ -61,6 +69,8 @@ RETENTION, DEAD_TTL = "VIDEOGEN_LEDGER__RETENTION", "VIDEOGEN_BROKER__DEAD_TTL"
         ({"VIDEOGEN_WORKER__PROBE_FIRST": "301s"}, PROBES),
         ({RETENTION: "23399s", DEAD_TTL: "1h"}, WAITING),
         ({RETENTION: "604799s"}, REPLAY),
+        ({"VIDEOGEN_TRACKING__FIRST": "61s"}, TRACKING),
+        ({"VIDEOGEN_TRACKING__LOST_AFTER": "59s"}, LOST),
     ],
 )
 def test_durations_that_do_not_go_together_are_refused(changes: dict[str, str], text: str) -> None:
@@ -79,6 +89,7 @@ def test_durations_that_do_not_go_together_are_refused(changes: dict[str, str], 
         {"VIDEOGEN_WORKER__PROBE_FIRST": "300s"},
         {RETENTION: "23400s", DEAD_TTL: "1h"},
         {RETENTION: "1s", "VIDEOGEN_LEDGER__URL": "none"},
+        {"VIDEOGEN_TRACKING__FIRST": "60s", "VIDEOGEN_TRACKING__LOST_AFTER": "60s"},
     ],
 )
 def test_durations_that_just_go_together_are_taken(changes: dict[str, str]) -> None:

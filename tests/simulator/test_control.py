@@ -129,6 +129,17 @@ async def test_an_outage_meets_every_call_until_it_ends(
     assert await endpoint.statuses("[sim: 504 x1]", calls=2, key="a") == [504, 200]
 
 
+async def test_a_query_outage_meets_queries_alone_until_it_ends(endpoint: Endpoint) -> None:
+    task_id = (await endpoint.post()).json()["task_id"]
+    assert (await endpoint.client.put("/_sim/query-outage", content="429 retry-after=7")).status_code == 204
+    refused = await endpoint.client.get(f"/v2/videos/generations/{task_id}")
+    assert (refused.status_code, refused.headers["Retry-After"]) == (429, "7")
+    assert (await endpoint.post()).status_code == 200
+    assert not endpoint.simulator.queries
+    assert (await endpoint.client.delete("/_sim/query-outage")).status_code == 204
+    assert (await endpoint.client.get(f"/v2/videos/generations/{task_id}")).status_code == 200
+
+
 async def test_random_faults_can_begin_and_end_while_it_runs(endpoint: Endpoint) -> None:
     assert (await endpoint.client.put("/_sim/error-rates", json={"503": 1})).status_code == 204
     assert (await endpoint.post()).status_code == 503
@@ -150,6 +161,8 @@ async def test_a_deleted_record_leaves_the_switches(endpoint: Endpoint) -> None:
         ("outage", "quotas", "is not known"),
         ("outage", "503 x2", "one step without a count"),
         ("outage", "accept-then-502", "it accepts calls"),
+        ("query-outage", "200", "a refusal or a cut"),
+        ("query-outage", "quotas", "is not known"),
         ("error-rates", "{", "Expecting"),
         ("error-rates", "[]", "a JSON object of faults and shares"),
         ("error-rates", '{"503": "a"}', "a JSON object of faults and shares"),

@@ -1,6 +1,7 @@
 import pytest
 
 from service.simulator.directives import DirectiveError, parse_prompt
+from service.simulator.fate import USUAL_REASON, TaskEnd
 from service.simulator.reaction import Content, DateIn, Ending, Reaction, Shape
 from service.simulator.script import Script, Step
 
@@ -45,6 +46,13 @@ def test_a_prompt_without_a_directive_has_no_script() -> None:
         ("big", Reaction(content=Content.BIG)),
         ("accept-then-502", Reaction(502, charged=True)),
         ("task-id-under=output", Reaction(task_id_under="output")),
+        ("task-fails", Reaction(task_end=TaskEnd.FAILS, fail_reason=USUAL_REASON)),
+        ('task-fails="no good"', Reaction(task_end=TaskEnd.FAILS, fail_reason="no good")),
+        ("task-stuck", Reaction(task_end=TaskEnd.STUCK)),
+        ("task-missing", Reaction(task_end=TaskEnd.MISSING)),
+        ("task-seconds=2.5", Reaction(task_seconds=2.5)),
+        ("hang task-seconds=0", Reaction(hang=True, task_seconds=0)),
+        ("reset task-stuck", Reaction(ending=Ending.RESET, task_end=TaskEnd.STUCK)),
         ("hold latency=1 reset", Reaction(hold=True, latency=1, ending=Ending.RESET)),
     ],
 )
@@ -90,6 +98,11 @@ def test_the_name_of_the_directive_is_read_in_any_case_and_with_blanks() -> None
         ("[sim: hang 500]", "never answers"),
         ("[sim: hang reset]", "never answers"),
         ("[sim: html]", "needs a status"),
+        ("[sim: 503 task-fails]", "accepts nothing"),
+        ("[sim: reset-before task-seconds=1]", "accepts nothing"),
+        ("[sim: task-stuck task-seconds=1]", "never ends"),
+        ("[sim: task-fails task-stuck]", "task_end a second time"),
+        ("[sim: task-seconds=soon]", "task-seconds is seconds"),
         ("[sim: html 502 code=X]", "html page"),
         ("[sim: 500 no-task-id]", "no task id"),
         ("[sim: 500 task-id-under=data]", "no task id"),

@@ -146,6 +146,26 @@ async def test_every_task_id_can_be_asked_for(endpoint: Endpoint) -> None:
     assert [answer.status_code for answer in answers] == [200, 200, 200, 200]
 
 
+@pytest.mark.parametrize(
+    ("directive", "status", "task_status"),
+    [
+        ("[sim: task-seconds=1]", 200, "SUCCESS"),
+        ("[sim: task-fails task-seconds=1]", 200, "FAILURE"),
+        ("[sim: task-stuck]", 200, "NOT_START"),
+        ("[sim: task-missing]", 404, None),
+    ],
+)
+async def test_a_directive_decides_how_a_task_ends(
+    endpoint: Endpoint, directive: str, status: int, task_status: str | None
+) -> None:
+    task_id = (await endpoint.post(directive)).json()["task_id"]
+    endpoint.time.seconds += 1
+    told = await endpoint.client.get(f"{GENERATIONS}/{task_id}")
+    assert told.status_code == status
+    assert told.json().get("status") == task_status
+    assert endpoint.simulator.queries == {task_id: 1}
+
+
 async def test_an_unknown_task_is_not_found(endpoint: Endpoint) -> None:
     response = await endpoint.client.get(f"{GENERATIONS}/nothing")
     assert (response.status_code, response.json()["code"]) == (404, "task_not_exist")

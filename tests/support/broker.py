@@ -103,4 +103,4 @@ async def amqp_client(url: str) -> AsyncIterator[Amqp]:
 async def remove_topology(url: str, prefix: str) -> None:
     """Delete the exchange and all queues that the worker declares for `prefix`, with the default retry tiers."""
     async with amqp_client(url) as amqp:
-        await remove(amqp.channel, Topology(prefix, RetrySettings().tiers))
+        await remove(amqp.channel, Topology(prefix, RetrySettings().tiers, tracking=True))

@@ -8,6 +8,7 @@ from typing import TypeVar
 from service.adapters.ledger.tenure import Tenure
 from service.adapters.ledger.volatile import VolatileLedger
 from service.core.ledger import Claim, EntryDamaged, Found, Known, LedgerUnavailable, Permit, SubmittedRecord
+from service.core.pending_task import Follow
 from service.core.ports import Clock
 from tests.support.fakes import Changes
 
@@ -62,8 +63,8 @@ class FlakyLedger:
     async def release(self, request_id: str) -> None:
         await self._perform("release", request_id, lambda: self._release(request_id))
 
-    async def record(self, request_id: str, known: Known) -> None:
-        await self._perform("record", request_id, lambda: self._record(request_id, known))
+    async def record(self, request_id: str, known: Known, follow: Follow | None = None) -> None:
+        await self._perform("record", request_id, lambda: self._record(request_id, known, follow))
 
     async def ping(self) -> None:
         await self._perform("ping", "", self.kept.ping)
@@ -77,11 +78,11 @@ class FlakyLedger:
         if request_id not in self._damaged:
             await self.kept.release(request_id)
 
-    async def _record(self, request_id: str, known: Known) -> None:
+    async def _record(self, request_id: str, known: Known, follow: Follow | None) -> None:
         if isinstance(known, SubmittedRecord):
             self._damaged.discard(request_id)
         if request_id not in self._damaged:
-            await self.kept.record(request_id, known)
+            await self.kept.record(request_id, known, follow)
 
     async def _perform(self, operation: str, request_id: str, effect: Callable[[], Awaitable[_Answer]]) -> _Answer:
         name = f"{operation} {request_id}".strip()

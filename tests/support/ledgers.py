@@ -29,18 +29,24 @@ class Stage(Protocol):
 
     async def end_retention(self) -> None: ...
 
+    async def pass_time(self, seconds: float) -> None:
+        """Bring tasks that are followed so many seconds nearer to being due."""
+        ...
+
 
 class VolatileStage:
     """One process; what a second worker sees there is shown by handing it the first one's entries."""
 
     def __init__(self) -> None:
         self._clock = FakeClock()
-        self._entries: dict[str, VolatileLedger] = {}
+        self._first: dict[str, VolatileLedger] = {}
 
     @asynccontextmanager
     async def open(self, holder: str, prefix: str = "p") -> AsyncIterator[OpenLedger]:
         ledger = VolatileLedger(Tenure(holder, LEASE, RETENTION, self._clock))
-        ledger._entries = self._entries.setdefault(prefix, ledger)._entries
+        first = self._first.setdefault(prefix, ledger)
+        ledger._entries = first._entries
+        ledger.tasks._followed = first.tasks._followed
         yield ledger
 
     async def end_leases(self) -> None:
@@ -48,6 +54,9 @@ class VolatileStage:
 
     async def end_retention(self) -> None:
         self._clock.advance(RETENTION.total_seconds())
+
+    async def pass_time(self, seconds: float) -> None:
+        self._clock.advance(seconds)
 
 
 class SqliteStage:
@@ -65,6 +74,9 @@ class SqliteStage:
 
     async def end_retention(self) -> None:
         self._clock.advance(RETENTION.total_seconds())
+
+    async def pass_time(self, seconds: float) -> None:
+        self._clock.advance(seconds)
 
 
 class RedisStage:
@@ -87,6 +99,19 @@ class RedisStage:
                     await client.hset(key, "lease_until", "0")
 
     async def end_retention(self) -> None:
+        await self._end("-*:ledger:*")
+
+    async def pass_time(self, seconds: float) -> None:
         async with redis.asyncio.Redis.from_url(self._url) as client:
-            async for key in client.scan_iter(f"{self._prefix}-*"):
+            async for key in client.scan_iter(f"{self._prefix}-*:ledger-due"):
+                async for task_id, _ in client.zscan_iter(key):
+                    await client.zincrby(key, -seconds * 1_000_000, task_id)
+
+    async def clear(self) -> None:
+        """Leave nothing behind on a server that others use too."""
+        await self._end("-*")
+
+    async def _end(self, keys: str) -> None:
+        async with redis.asyncio.Redis.from_url(self._url) as client:
+            async for key in client.scan_iter(f"{self._prefix}{keys}"):
                 await client.pexpire(key, 0)

@@ -10,13 +10,18 @@ from service.adapters.certificates import CertificateFiles
 from service.adapters.ledger.sqlite import sqlite_ledger
 from service.adapters.ledger.tenure import Tenure
 from service.adapters.ledger.volatile import VolatileLedger
-from service.core.ports import Clock, Ledger
+from service.core.ports import Clock, Ledger, PendingTasks
 from service.settings.groups import LedgerSettings
 from service.settings.value_types import NO_LEDGER, SQLITE_SCHEME
 
 
 class OpenLedger(Ledger, Protocol):
-    """A ledger that also tells what it would not survive."""
+    """A ledger with the tasks that are followed, which also tells what it would not survive."""
+
+    @property
+    def tasks(self) -> PendingTasks:
+        """The tasks that are followed."""
+        ...
 
     async def durability_warnings(self) -> tuple[str, ...]:
         """List what the operator should know of how records are kept, one sentence each. Raises nothing."""

@@ -1,7 +1,7 @@
 """The ledger in Redis, for the workers of many hosts."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Iterable, Iterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from importlib.resources import files
@@ -23,6 +23,8 @@ from service.adapters.ledger.record_text import (
 from service.adapters.ledger.redis_connections import connection_pool
 from service.adapters.ledger.redis_durability import UNKNOWN, durability_warnings
 from service.adapters.ledger.redis_failure import redis_failure
+from service.adapters.ledger.redis_tasks import RedisTasks, microseconds
+from service.adapters.ledger.task_text import task_text
 from service.adapters.ledger.tenure import Tenure
 from service.core.ledger import (
     Claim,
@@ -35,6 +37,7 @@ from service.core.ledger import (
     Running,
     SubmittedRecord,
 )
+from service.core.pending_task import Follow
 
 _SCRIPT = files(__package__).joinpath("transitions.lua").read_text("utf-8")
 _MICROSECOND = timedelta(microseconds=1)
@@ -60,6 +63,7 @@ class RedisLedger:
         self._prefix = prefix
         self._patience = patience
         self._turns: Iterator[int] = count(1)
+        self.tasks = RedisTasks(client, tenure, prefix, self._ask)
 
     async def claim(self, request_id: str, attempt: int, permit: Permit) -> Claim:
         """Put the intent to make the `attempt`-th call on record, unless what is there forbids it."""
@@ -80,11 +84,16 @@ class RedisLedger:
         """Take our intent off the record: the call was surely not accepted."""
         await self._run("release", request_id)
 
-    async def record(self, request_id: str, known: Known) -> None:
-        """Put on record what a call came to."""
+    async def record(self, request_id: str, known: Known, follow: Follow | None = None) -> None:
+        """Put on record what a call came to, and the task to `follow`."""
         match known:
             case SubmittedRecord():
-                await self._run("submitted", request_id, known.attempts, submitted_text(known))
+                record = (known.attempts, submitted_text(known))
+                if follow is None:
+                    await self._run("submitted", request_id, *record)
+                else:
+                    wish = (follow.task.task_id, microseconds(follow.first), task_text(follow.task))
+                    await self._run("submitted", request_id, *record, *wish, further_keys=self.tasks.keys)
             case DoubtRecord():
                 await self._run("in_doubt", request_id, known.attempts, answer_text(known.answer))
 
@@ -101,12 +110,14 @@ class RedisLedger:
             return (f"{UNKNOWN} ({unavailable})",)
         return durability_warnings(memory, persistence)
 
-    async def _run(self, operation: str, request_id: str, *arguments: str | int) -> object:
+    async def _run(
+        self, operation: str, request_id: str, *arguments: str | int, further_keys: Iterable[str] = ()
+    ) -> object:
         tenure = self._tenure
         # The turn is taken here, in the order of the calls: the commands may overtake each other on their way.
         fixed = (operation, tenure.holder, tenure.lease // _MICROSECOND, _ceil_ms(tenure.retention), next(self._turns))
-        key = _bytes(f"{self._prefix}:ledger:{request_id}")
-        return await self._ask(self._script(keys=[key], args=[_bytes(str(each)) for each in (*fixed, *arguments)]))
+        keys = [_bytes(key) for key in (f"{self._prefix}:ledger:{request_id}", *further_keys)]
+        return await self._ask(self._script(keys=keys, args=[_bytes(str(each)) for each in (*fixed, *arguments)]))
 
     async def _ask(self, answer: Awaitable[T]) -> T:
         try:

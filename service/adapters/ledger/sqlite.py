@@ -12,6 +12,7 @@ from service.adapters.ledger.group_commit import GroupCommit
 from service.adapters.ledger.record_text import UnreadableRecordError
 from service.adapters.ledger.sqlite_file import SqliteFile
 from service.adapters.ledger.sqlite_rows import Rows
+from service.adapters.ledger.sqlite_tasks import SqliteTasks
 from service.adapters.ledger.tenure import Tenure
 from service.core import ledger
 from service.core.ledger import (
@@ -25,6 +26,7 @@ from service.core.ledger import (
     SubmittedRecord,
     Terms,
 )
+from service.core.pending_task import Follow
 from service.settings.groups import Synchronous
 
 PURGE_INTERVAL = 10.0
@@ -45,6 +47,7 @@ class SqliteLedger:
         self._commits = commits
         self._tenure = tenure
         self._purge_at = tenure.clock.monotonic()
+        self.tasks = SqliteTasks(commits, tenure)
 
     async def claim(self, request_id: str, attempt: int, permit: Permit) -> Claim:
         """Put the intent to make the `attempt`-th call on record, unless what is there forbids it."""
@@ -62,14 +65,19 @@ class SqliteLedger:
         with suppress(EntryDamaged):
             await self._run(request_id, lambda entry, terms: (None, ledger.release(entry, terms)))
 
-    async def record(self, request_id: str, known: Known) -> None:
-        """Put on record what a call came to."""
-        with suppress(EntryDamaged):
-            await self._run(
-                request_id,
-                lambda entry, terms: (None, ledger.record(entry, known, terms)),
-                unseen=isinstance(known, SubmittedRecord),
+    async def record(self, request_id: str, known: Known, follow: Follow | None = None) -> None:
+        """Put on record what a call came to, and the task to `follow`."""
+
+        def carry_out(rows: Rows) -> None:
+            if follow is not None:
+                self.tasks.follow(rows, follow)
+            unseen = isinstance(known, SubmittedRecord)
+            self._carry_out(
+                rows, request_id, lambda entry, terms: (None, ledger.record(entry, known, terms)), unseen=unseen
             )
+
+        with suppress(EntryDamaged):
+            await self._commits.run(carry_out)
 
     async def ping(self) -> None:
         """Write a transaction as a claim would."""
@@ -79,15 +87,11 @@ class SqliteLedger:
         """Say nothing: what `synchronous` promises is the operator's choice."""
         return ()
 
-    async def _run(
-        self, request_id: str, transition: Transition[T], *, lapses: bool = False, unseen: bool = False
-    ) -> T:
-        """Carry out a transition; one that is the same whatever is there may have it `unseen`."""
-        return await self._commits.run(
-            lambda rows: self._carry_out(rows, request_id, transition, unseen=unseen), lapses=lapses
-        )
+    async def _run(self, request_id: str, transition: Transition[T], *, lapses: bool = False) -> T:
+        return await self._commits.run(lambda rows: self._carry_out(rows, request_id, transition), lapses=lapses)
 
-    def _carry_out(self, rows: Rows, request_id: str, transition: Transition[T], *, unseen: bool) -> T:
+    def _carry_out(self, rows: Rows, request_id: str, transition: Transition[T], *, unseen: bool = False) -> T:
+        """Carry out a transition; one that is the same whatever is there may have it `unseen`."""
         terms = self._tenure.terms()
         self._purge_now_and_then(rows, terms)
         before = None if unseen else _read(rows, request_id)

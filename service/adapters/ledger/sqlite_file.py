@@ -8,7 +8,7 @@ from pathlib import Path
 
 from service.adapters.ledger.errors import LedgerConfigurationError, misconfigured
 from service.adapters.ledger.sqlite_failure import failure, unusable
-from service.adapters.ledger.sqlite_rows import APPLICATION_ID, SCHEMA, VERSION, Rows
+from service.adapters.ledger.sqlite_rows import APPLICATION_ID, SCHEMA, TASK_SCHEMA, VERSION, Rows
 from service.core.ledger import LedgerUnavailable
 from service.settings.groups import Synchronous
 
@@ -107,6 +107,8 @@ class SqliteFile:
         if not is_ours and not self._check(connection):
             for statement in SCHEMA:
                 connection.execute(statement)
+        for statement in TASK_SCHEMA:
+            connection.execute(statement)
         # A file that cannot be written shows only now.
         Rows(connection, self._prefix).ping()
         connection.execute("COMMIT")

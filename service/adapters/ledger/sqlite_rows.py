@@ -31,6 +31,16 @@ SCHEMA = (
     f"PRAGMA application_id = {APPLICATION_ID}",
     f"PRAGMA user_version = {VERSION}",
 )
+# Tasks that are followed came later. A release that does not know them leaves them alone, so the format has its number.
+TASK_SCHEMA = (
+    """
+    CREATE TABLE IF NOT EXISTS task (
+        prefix TEXT NOT NULL, task_id BLOB NOT NULL, due INTEGER NOT NULL, task BLOB NOT NULL,
+        PRIMARY KEY (prefix, task_id)
+    ) WITHOUT ROWID
+    """,
+    "CREATE INDEX IF NOT EXISTS task_by_due ON task (prefix, due)",
+)
 PURGED_AT_ONCE = 500
 
 _SELECT = """
@@ -51,10 +61,10 @@ class Rows:
     """The entries of one prefix, inside a transaction of `connection`. Raises `sqlite3.Error`."""
 
     def __init__(self, connection: sqlite3.Connection, prefix: str) -> None:
-        self._connection = connection
+        self.connection = connection
         # Left to itself, a text that is no UTF-8 fails like a broken file: for all, not for its own row.
-        self._connection.text_factory = _text
-        self._prefix = prefix
+        self.connection.text_factory = _text
+        self.prefix = prefix
 
     def read(self, request_id: str) -> Entry | None:
         """Fetch an entry.
@@ -63,7 +73,7 @@ class Rows:
             UnreadableRecordError: the row is damaged.
         """
         try:
-            row = self._connection.execute(_SELECT, self._key(request_id)).fetchone()
+            row = self.connection.execute(_SELECT, self._key(request_id)).fetchone()
             return None if row is None else _entry(row)
         except (ValueError, OverflowError) as error:
             raise UnreadableRecordError from error
@@ -71,20 +81,20 @@ class Rows:
     def write(self, request_id: str, entry: Entry | None) -> None:
         """Keep an entry; None removes it."""
         if entry is None:
-            self._connection.execute(_DELETE, self._key(request_id))
+            self.connection.execute(_DELETE, self._key(request_id))
         else:
-            self._connection.execute(_REPLACE, (*self._key(request_id), *_row(entry)))
+            self.connection.execute(_REPLACE, (*self._key(request_id), *_row(entry)))
 
     def purge(self, now: datetime) -> None:
         """Remove a portion of what has expired, whichever prefix it belongs to."""
-        self._connection.execute(_PURGE, (_microseconds(now), PURGED_AT_ONCE))
+        self.connection.execute(_PURGE, (_microseconds(now), PURGED_AT_ONCE))
 
     def ping(self) -> None:
         """Change a row, so that the transaction has something to write."""
-        self._connection.execute("UPDATE probe SET pings = pings + 1")
+        self.connection.execute("UPDATE probe SET pings = pings + 1")
 
     def _key(self, request_id: str) -> tuple[str, bytes]:
-        return (self._prefix, _blob(request_id))
+        return (self.prefix, _blob(request_id))
 
 
 def _row(entry: Entry) -> tuple[object, ...]:

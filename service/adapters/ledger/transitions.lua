@@ -1,11 +1,12 @@
 -- The transitions of service/core/ledger.py, each as one atomic script call.
 --
 -- KEYS[1]  the entry, a hash that expires with the record
+-- KEYS[2]  only with a task to be followed: all such tasks, and KEYS[3] when each is due (`tasks.lua`)
 -- ARGV     operation, holder, lease in microseconds, retention in milliseconds, turn, then what the operation takes:
 --            claim      attempt, resend ('1' or ''), replay ('=NAME' or '')
 --            find       nothing
 --            release    nothing
---            submitted  attempts, record
+--            submitted  attempts, record; and for a task to be followed: its id, microseconds until it is due, task
 --            in_doubt   attempts, answer
 -- Returns  {'claimed', over a doubt}, {'running', microseconds left, here}, {'submitted', record},
 --          {'in_doubt', answer, attempts}, {'damaged'} or {'none'}
@@ -148,10 +149,14 @@ local function release()
   redis.call('PEXPIRE', key, retention)
 end
 
-local function put_submitted(attempts, record)
+local function put_submitted(attempts, record, task_id, wait, task)
   redis.call('DEL', key)
   redis.call('HSET', key, 'state', 'submitted', 'attempts', attempts, 'submitted', record)
   redis.call('PEXPIRE', key, retention)
+  -- One that is followed already keeps its time.
+  if task_id and redis.call('HSETNX', KEYS[2], task_id, task) == 1 then
+    redis.call('ZADD', KEYS[3], whole(now + tonumber(wait)), task_id)
+  end
 end
 
 local function put_in_doubt(attempts, answer)
@@ -178,7 +183,7 @@ if operation == 'claim' then
 elseif operation == 'release' then
   release()
 elseif operation == 'submitted' then
-  put_submitted(ARGV[6], ARGV[7])
+  put_submitted(ARGV[6], ARGV[7], ARGV[8], ARGV[9], ARGV[10])
 elseif operation == 'in_doubt' then
   put_in_doubt(ARGV[6], ARGV[7])
 end

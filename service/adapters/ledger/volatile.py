@@ -3,8 +3,10 @@
 from collections import OrderedDict
 
 from service.adapters.ledger.tenure import Tenure
+from service.adapters.ledger.volatile_tasks import VolatileTasks
 from service.core import ledger
 from service.core.ledger import Claim, Entry, Found, Known, Permit, Running, Terms
+from service.core.pending_task import Follow
 
 LIMIT = 10_000
 
@@ -19,6 +21,7 @@ class VolatileLedger:
         self._tenure = tenure
         self._limit = limit
         self._entries: OrderedDict[str, Entry] = OrderedDict()
+        self.tasks = VolatileTasks(tenure)
 
     def __len__(self) -> int:
         return len(self._entries)
@@ -39,10 +42,12 @@ class VolatileLedger:
         before, terms = self._entries.get(request_id), self._tenure.terms()
         self._keep(request_id, before, ledger.release(before, terms), terms)
 
-    async def record(self, request_id: str, known: Known) -> None:
-        """Put on record what a call came to."""
+    async def record(self, request_id: str, known: Known, follow: Follow | None = None) -> None:
+        """Put on record what a call came to, and the task to `follow`."""
         before, terms = self._entries.get(request_id), self._tenure.terms()
         self._keep(request_id, before, ledger.record(before, known, terms), terms)
+        if follow is not None:
+            self.tasks.follow(follow)
 
     async def ping(self) -> None:
         """Do nothing: memory always takes a claim."""

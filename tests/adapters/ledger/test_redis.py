@@ -12,6 +12,7 @@ from service.adapters.ledger.opening import OpenLedger, open_ledger
 from service.adapters.ledger.redis import RedisLedger
 from service.core.call import Answer
 from service.core.ledger import Claimed, DoubtRecord, Found, LedgerUnavailable, Permit, Running, SubmittedRecord
+from service.core.pending_task import Follow, PendingTask
 from service.core.ports import Clock
 from service.settings import LedgerSettings
 from tests.support.fakes import GUARD, FakeClock
@@ -193,6 +194,56 @@ async def test_a_server_that_forgot_the_script_is_given_it_again(
     await ledger.claim("r", 1, NO_PERMIT)
     await client.script_flush()
     assert isinstance(await ledger.claim("r", 1, NO_PERMIT), Running)
+
+
+async def follow(ledger: OpenLedger, task_id: str) -> None:
+    at = datetime(2026, 1, 1, tzinfo=UTC)
+    await ledger.record("r", SubmittedRecord(task_id, "m", 1, at), Follow(PendingTask(task_id, "r", "m", at, "c"), 0.0))
+
+
+async def test_a_reschedule_after_the_end_leaves_nothing_behind(
+    ledger: OpenLedger, client: redis.asyncio.Redis, prefix: str
+) -> None:
+    await follow(ledger, "task-1")
+    await ledger.tasks.done("task-1")
+    await ledger.tasks.reschedule("task-1", 0.0)
+    assert await client.exists(f"{prefix}:ledger-tasks", f"{prefix}:ledger-due") == 0
+
+
+async def test_a_task_that_was_taken_away_by_hand_is_followed_no_longer(
+    ledger: OpenLedger, client: redis.asyncio.Redis, prefix: str
+) -> None:
+    for task_id in ("task-1", "task-2"):
+        await follow(ledger, task_id)
+    await client.hdel(f"{prefix}:ledger-tasks", "task-1")
+    taken = [await ledger.tasks.take() for _ in range(2)]
+    assert [task and task.task_id for task in taken] == ["task-2", None]
+    assert await client.zrange(f"{prefix}:ledger-due", 0, -1) == [b"task-2"]
+
+
+@pytest.mark.parametrize("damage", [b"\xff", b"{}", b""])
+async def test_a_damaged_task_is_passed_over_and_keeps_nobody_else_waiting(
+    ledger: OpenLedger, client: redis.asyncio.Redis, prefix: str, damage: bytes
+) -> None:
+    for task_id in ("task-1", "task-2"):
+        await follow(ledger, task_id)
+    await client.hset(f"{prefix}:ledger-tasks", "task-1", damage)
+    taken = [await ledger.tasks.take() for _ in range(2)]
+    assert [task and task.task_id for task in taken] == ["task-2", None]
+    assert await ledger.tasks.count() == 2
+
+
+async def test_a_full_memory_still_takes_a_task_to_be_followed(ledger: OpenLedger, client: redis.asyncio.Redis) -> None:
+    await ledger.claim("r", 1, NO_PERMIT)
+    await client.config_set("maxmemory", "1")
+    try:
+        await follow(ledger, "task-1")
+        assert "the memory of Redis is full" in await unavailable(ledger.tasks.take())
+    finally:
+        await client.config_set("maxmemory", "0")
+    task = await ledger.tasks.take()
+    assert task is not None
+    assert task.task_id == "task-1"
 
 
 async def test_a_full_memory_refuses_claims_whole_and_still_takes_what_calls_came_to(

@@ -15,10 +15,11 @@ from service.adapters.ledger.opening import OpenLedger, open_ledger
 from service.adapters.ledger.sqlite import PURGE_INTERVAL
 from service.adapters.ledger.sqlite_file import SqliteFile
 from service.core.call import Answer
-from service.core.ledger import Claimed, DoubtRecord, LedgerUnavailable, Permit
+from service.core.ledger import Claimed, DoubtRecord, LedgerUnavailable, Permit, SubmittedRecord
+from service.core.pending_task import Follow, PendingTask
 from service.settings import LedgerSettings
 from service.settings.groups import Synchronous
-from tests.support.fakes import FakeClock
+from tests.support.fakes import NEW_YEAR, FakeClock
 
 MIB = 1024 * 1024
 DAY = 86_400.0
@@ -88,6 +89,59 @@ async def test_what_was_asked_for_is_written_before_the_file_is_closed(path: Pat
     assert not path.with_name("ledger.db-wal").exists()
     async with opened(path, clock) as ledger:
         assert await ledger.find("r") == DOUBT
+
+
+async def follow(ledger: OpenLedger, task_id: str) -> None:
+    task = PendingTask(task_id, "r", "m", NEW_YEAR, "c")
+    await ledger.record("r", SubmittedRecord(task_id, "m", 1, NEW_YEAR), Follow(task, first=0.0))
+
+
+async def test_a_file_from_before_tasks_were_followed_takes_them(path: Path, clock: FakeClock) -> None:
+    async with opened(path, clock) as ledger:
+        await ledger.record("r", DOUBT)
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("DROP TABLE task")
+    async with opened(path, clock) as ledger:
+        assert await ledger.find("r") == DOUBT
+        await follow(ledger, "task-1")
+        task = await ledger.tasks.take()
+        assert task is not None
+        assert task.task_id == "task-1"
+
+
+@pytest.mark.parametrize("damage", ["x'ff'", "'text'", "x''"])
+async def test_a_damaged_task_is_passed_over_and_keeps_nobody_else_waiting(
+    path: Path, ledger: OpenLedger, damage: str
+) -> None:
+    for task_id in ("task-1", "task-2"):
+        await follow(ledger, task_id)
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute(f"UPDATE task SET task = {damage} WHERE task_id = CAST('task-1' AS BLOB)")
+    taken = [await ledger.tasks.take() for _ in range(2)]
+    assert [task and task.task_id for task in taken] == ["task-2", None]
+    assert await ledger.tasks.count() == 2
+
+
+@pytest.mark.parametrize("refusing", ["entry", "task"])
+async def test_a_record_and_its_task_are_written_together_or_not_at_all(
+    path: Path, clock: FakeClock, refusing: str
+) -> None:
+    async with opened(path, clock) as ledger:
+        with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+            connection.execute(f"CREATE TRIGGER no BEFORE INSERT ON {refusing} BEGIN SELECT RAISE(ABORT, 'no'); END")
+            with pytest.raises(LedgerUnavailable):
+                await follow(ledger, "task-1")
+            connection.execute("DROP TRIGGER no")
+        assert await ledger.find("r") is None
+        assert await ledger.tasks.count() == 0
+
+
+async def test_a_record_that_is_undone_takes_its_task_along(path: Path, clock: FakeClock) -> None:
+    async with opened(path, clock, SHORT) as ledger:
+        with locked(path), pytest.raises(LedgerUnavailable):
+            await follow(ledger, "task-1")
+        assert await ledger.find("r") is None
+        assert await ledger.tasks.count() == 0
 
 
 @pytest.mark.parametrize(("synchronous", "level"), [(Synchronous.NORMAL, 1), (Synchronous.FULL, 2)])

@@ -150,7 +150,7 @@ async def open_scene(
 
     `ledger` is the name that the table shows. Latency is in seconds; `error_rates` are those of `simulate`.
     """
-    topology = Topology(f"chaos-{uuid4().hex[:12]}", parse_tiers(TIERS))
+    topology = Topology(f"chaos-{uuid4().hex[:12]}", parse_tiers(TIERS), tracking=True)
     replies = f"{topology.prefix}.replies"
     arguments = arguments_for(
         latency=latency,

@@ -13,6 +13,7 @@ from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
 
 from service.adapters.rabbitmq.connect import LinkOptions, open_connection
 from service.adapters.rabbitmq.errors import LinkLost, link_errors
+from service.core.completion import COMPLETION_TYPE
 from tests.chaos.harness.verdict import Told
 from tests.support.links import options_for
 
@@ -48,7 +49,13 @@ class Traffic:
         self._replies = replies
         self._asked: dict[str, Request] = {}
         self._told: defaultdict[str, dict[str, Told]] = defaultdict(dict)
+        self._completed: defaultdict[str, set[str]] = defaultdict(set)
         self._heard = asyncio.Event()
+
+    @property
+    def completed(self) -> Mapping[str, Collection[str]]:
+        """How each task ended, as far as that was told."""
+        return self._completed
 
     @property
     def asked(self) -> Collection[str]:
@@ -87,6 +94,10 @@ class Traffic:
     async def until_told(self, name: str, silence: float) -> bool:
         """Wait until this request has a result, however many come before it; give up likewise."""
         return await self._until(lambda: name in self._told, silence)
+
+    async def until_completed(self, task_ids: Collection[str], silence: float) -> bool:
+        """Wait until the end of each of these tasks was told; give up likewise."""
+        return await self._until(lambda: self._completed.keys() >= set(task_ids), silence)
 
     async def all_answered(self, silence: float) -> bool:
         """Wait until every request has a result; give up likewise. The verdict names those that lack."""
@@ -133,8 +144,12 @@ class Traffic:
         await channel.default_exchange.publish(message, self._queue, mandatory=True, timeout=30)
 
     async def _hear(self, message: AbstractIncomingMessage) -> None:
-        name, told = read_result(json.loads(message.body))
-        self._told[name][message.message_id or uuid4().hex] = told
+        body = json.loads(message.body)
+        if message.type == COMPLETION_TYPE:
+            self._completed[body["task_id"]].add(body["status"])
+        else:
+            name, told = read_result(body)
+            self._told[name][message.message_id or uuid4().hex] = told
         heard, self._heard = self._heard, asyncio.Event()
         heard.set()
         with suppress(aio_pika.exceptions.AMQPError, ConnectionError, RuntimeError):
