@@ -67,6 +67,17 @@ contract: $(READY) ## write docs/asyncapi.* and docs/schemas anew from the code
 	@$(call with,interop)
 	@$(BIN)/python -m tests.contract.documents
 
+.PHONY: tables
+tables: $(READY) ## write the generated tables of docs/ anew from the code
+	@$(BIN)/python -m tests.docs.generated
+
+# A folder has this name too. Not with --quiet: no warning would fail the build then.
+.PHONY: docs
+docs: $(READY) ## build the documentation into build/site, and look whether it is whole
+	@$(call with,docs)
+	@$(BIN)/mkdocs build
+	@$(BIN)/pytest tests/site --numprocesses=0 $(ARGS)
+
 .PHONY: clean
 clean: ## remove the virtual environment, caches and builds
 	@rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,4 +1,4 @@
-"""The bodies that README.md, docs/messages.md and docs/completion.md show are what the checked-in schemas allow."""
+"""The bodies that README.md and the pages of docs/ show are what the checked-in schemas allow."""
 
 import ast
 import json
@@ -54,7 +54,7 @@ def test_the_table_of_fields_is_that_of_the_schema() -> None:
 
 
 def test_the_table_of_error_codes_is_that_of_the_schema() -> None:
-    text = (ROOT / "docs/messages.md").read_text(encoding="utf-8")
+    text = (ROOT / "docs/errors.md").read_text(encoding="utf-8")
     table = text.split("| `error.code` | when |", 1)[1].split("\n\n", 1)[0]
     error = json.loads((ROOT / "docs/schemas/error.json").read_text(encoding="utf-8"))
 

@@ -85,7 +85,7 @@ async def test_the_example_of_the_client_prints_the_task_id(broker_url: str, pre
     ):
         status, printed, errors = await run_example(CLIENT, of_the_client(broker_url, prefix), tmp_path)
 
-    assert (status, printed.strip()) == (0, simulator.record.posts[0].task_id), errors
+    assert (status, printed.strip()) == (0, f"video {simulator.record.posts[0].task_id}"), errors
 
 
 async def test_the_example_of_the_client_says_what_to_do_where_the_queue_is_missing(
