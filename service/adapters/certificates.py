@@ -3,6 +3,7 @@
 import ssl
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 _CERTIFICATE = b"-----BEGIN CERTIFICATE-----"
 _KEY = b"PRIVATE KEY-----"
@@ -13,10 +14,24 @@ class CertificateError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class CertificateFiles:
-    """The PEM files that one group of settings names; none of them has to be there."""
+class FileNames:
+    """What whoever names the files calls them: settings of one group, or options of the client."""
 
-    settings: str
+    ca: str
+    certificate: str
+    key: str
+
+    @classmethod
+    def of_settings(cls, group: str) -> Self:
+        """Give the settings of a group, such as `VIDEOGEN_BROKER`."""
+        return cls(f"{group}__CA_FILE", f"{group}__CERT_FILE", f"{group}__KEY_FILE")
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateFiles:
+    """The PEM files for one server; none of them has to be there."""
+
+    names: FileNames
     ca: Path | None = None
     certificate: Path | None = None
     key: Path | None = None
@@ -41,7 +56,7 @@ class CertificateFiles:
             return ssl.create_default_context(cafile=self.ca)
         except OSError as error:
             raise CertificateError(
-                f"{self.settings}__CA_FILE={str(self.ca)!r} cannot be used ({_unfit(self.ca)}); "
+                f"{self.names.ca}={str(self.ca)!r} cannot be used ({_unfit(self.ca)}); "
                 "name a PEM file with the certificate of the authority"
             ) from error
 
@@ -59,13 +74,13 @@ class CertificateFiles:
         except OSError as error:
             why = "the key is encrypted" if encrypted else _no_pair(error, certificate, self.key)
             raise CertificateError(
-                f"{self.settings}__CERT_FILE={str(certificate)!r} and {self.settings}__KEY_FILE={str(self.key)!r} "
+                f"{self.names.certificate}={str(certificate)!r} and {self.names.key}={str(self.key)!r} "
                 f"cannot be used together ({why}); name a PEM file each, with a certificate and the key "
                 "that belongs to it, without a passphrase"
             ) from error
 
 
-NO_FILES = CertificateFiles("VIDEOGEN_BROKER")
+NO_FILES = CertificateFiles(FileNames.of_settings("VIDEOGEN_BROKER"))
 """Nothing is named: those that the system trusts, and no client certificate."""
 
 

@@ -86,7 +86,7 @@ class _TellingConnector(aiohttp.TCPConnector):
     @override
     async def connect(self, *arguments: Any, **options: Any) -> "Connection":
         sent = _sending.get()
-        if sent.phase is Phase.SENDING:
+        if sent.once and sent.phase is Phase.SENDING:
             # aiohttp sends a GET once more, unasked, where its connection was cut before an answer.
             raise aiohttp.ServerDisconnectedError
         sent.reached(Phase.CONNECTING)

@@ -26,7 +26,8 @@ async def reach(endpoint: EndpointSettings) -> int:
     url = endpoint_url(endpoint.base_url)
     through = proxy_for(url)
     proxy = through.name if through else None
-    sent = SendPhase()
+    # The second try of the library is what hears why the first was cut.
+    sent = SendPhase(once=False)
     request = httpx.Request("GET", url, extensions={PHASE: sent})
     transport = AiohttpTransport(tls_context(endpoint.ca_file), endpoint.connect_timeout, 0, through)
     try:

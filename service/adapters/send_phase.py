@@ -17,10 +17,11 @@ class Phase(IntEnum):
 
 
 class SendPhase:
-    """Follows one request; it never gets back to an earlier phase."""
+    """Follows one request; it never gets back to an earlier phase. `once`: it is not to be sent a second time."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, once: bool = True) -> None:
         self.phase = Phase.QUEUED
+        self.once = once
 
     def reached(self, phase: Phase) -> None:
         """Note that the request got this far."""

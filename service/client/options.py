@@ -7,8 +7,10 @@ from pathlib import Path
 from pydantic import SecretStr
 from yarl import URL
 
-from service.adapters.certificates import CertificateFiles
+from service.adapters.certificates import CertificateFiles, FileNames
 from service.adapters.rabbitmq.connect import LinkOptions
+
+_FILES = FileNames("Options.ca_file", "Options.cert_file", "Options.key_file")
 
 
 class Replies(StrEnum):
@@ -63,7 +65,7 @@ def way_of(url: str, options: Options) -> Way:
     """
     if URL(url).scheme not in {"amqp", "amqps"} or not URL(url).host:
         raise ValueError("The broker's address must look like amqp://user:password@host:5672/vhost, or amqps://…")
-    certificates = CertificateFiles("VIDEOGEN_BROKER", options.ca_file, options.cert_file, options.key_file)
+    certificates = CertificateFiles(_FILES, options.ca_file, options.cert_file, options.key_file)
     certificates.context()
     link = LinkOptions(SecretStr(url), options.heartbeat, options.connect_timeout, options.reconnect_cap, certificates)
     return Way(link, options.prefix, options.replies, options.reply_prefix, options.reply_expires)

@@ -2,8 +2,7 @@
 
 import asyncio
 import math
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from types import TracebackType
 
 from service.core.call import CallResult
 from service.core.gate import Gate, Passage
@@ -31,6 +30,36 @@ class Turn:
         self._turns.learn(self._start, result)
 
 
+class _Holding:
+    """A place among the calls in flight, from its turn on. A class, for every request goes through one."""
+
+    __slots__ = ("_gate", "_patience", "_turn", "_turns")
+
+    def __init__(self, turns: Turns, gate: Gate, patience: float) -> None:
+        self._turns = turns
+        self._gate = gate
+        self._patience = patience
+
+    async def __aenter__(self) -> Turn:
+        loop = asyncio.get_running_loop()
+        ends = loop.time() + self._patience
+        while True:
+            await self._gate.passable()
+            start = await self._turns.take(ends - loop.time())
+            if start is None:
+                continue
+            # The gate may have closed while we waited.
+            if (passage := self._gate.admit()) is not None:
+                self._turn = Turn(self._turns, self._gate, start, passage)
+                return self._turn
+            self._turns.give_up(made=False)
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._turns.give_up(made=self._turn.made)
+
+
 class GatedAdmission:
     """Turns behind a gate. Keeps port `Admission`."""
 
@@ -38,26 +67,9 @@ class GatedAdmission:
         self._turns = turns
         self._gate = gate
 
-    @asynccontextmanager
-    async def turn(self, patience: float = math.inf) -> AsyncIterator[Turn]:
+    def turn(self, patience: float = math.inf) -> _Holding:
         """Hold one place among the calls in flight; see the port."""
-        loop = asyncio.get_running_loop()
-        ends = loop.time() + patience
-        while True:
-            await self._gate.passable()
-            start = await self._turns.take(ends - loop.time())
-            if start is None:
-                continue
-            # The gate may have closed while we waited.
-            if (passage := self._gate.admit()) is None:
-                self._turns.give_up(made=False)
-                continue
-            turn = Turn(self._turns, self._gate, start, passage)
-            try:
-                yield turn
-            finally:
-                self._turns.give_up(made=turn.made)
-            return
+        return _Holding(self._turns, self._gate, patience)
 
     async def pause(self, seconds: float) -> None:
         """Wait between two attempts; see the port."""

@@ -85,8 +85,10 @@ class Gate:
             GateClosed: the endpoint takes no calls for now.
             HeldTooLong: broker or ledger stayed away.
         """
+        if not self._closed:
+            return
         try:
-            async with asyncio.timeout(self._patience if self._closed else None):
+            async with asyncio.timeout(self._patience):
                 while self._closed:
                     if self._withdraws and not self._probe_free:
                         raise GateClosed

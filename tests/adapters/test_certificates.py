@@ -10,11 +10,11 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
-from service.adapters.certificates import CertificateError, CertificateFiles
+from service.adapters.certificates import CertificateError, CertificateFiles, FileNames
 
 
 def ssl_context(ca: Path | None, certificate: Path | None, key: Path | None) -> ssl.SSLContext | None:
-    return CertificateFiles("VIDEOGEN_BROKER", ca, certificate, key).context()
+    return CertificateFiles(FileNames.of_settings("VIDEOGEN_BROKER"), ca, certificate, key).context()
 
 
 @pytest.fixture
@@ -101,7 +101,7 @@ def test_a_client_certificate_that_cannot_be_used_is_named_with_both_settings(
 
 
 def test_the_files_are_read_anew_each_time(files: dict[str, Path]) -> None:
-    named = CertificateFiles("VIDEOGEN_LEDGER", files["ca"])
+    named = CertificateFiles(FileNames.of_settings("VIDEOGEN_LEDGER"), files["ca"])
     before = named.context()
     files["ca"].write_bytes(trustme.CA().cert_pem.bytes())
     after = named.context()

@@ -35,3 +35,15 @@ async def test_the_version_is_shown_with_the_revision() -> None:
     async with process("--version") as shown:
         assert await shown.exits() == 0
     assert shown.output == [f"videogen-worker {installed_version()} (revision unknown)"]
+
+
+async def test_the_worker_imports_no_command_line_of_its_http_library() -> None:
+    code = """
+import sys
+from service.__main__ import begin_quickly
+begin_quickly()
+import service.app
+sys.exit("click" in sys.modules)
+"""
+    child = await asyncio.create_subprocess_exec(sys.executable, "-c", code)
+    assert await child.wait() == 0

@@ -5,6 +5,7 @@ import json
 import signal
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from uuid import uuid4
 
@@ -13,12 +14,13 @@ import pytest
 import trustme
 from pydantic import SecretStr
 
-from service.adapters.certificates import CertificateError, CertificateFiles
+from service.adapters.certificates import CertificateError, CertificateFiles, FileNames
 from service.adapters.management import ManagementUnavailable, management_api
 from service.adapters.rabbitmq.configured import link_options_of
 from service.adapters.rabbitmq.connect import open_connection
 from service.app import assemble
 from service.cli.check import _findings
+from service.client import NotPublished, Options, VideogenClient
 from service.core.facts import LinkDown
 from service.core.finding import Finding, Verdict
 from service.exit_status import ExitStatus
@@ -35,7 +37,7 @@ from tests.deploy.tls.sockets import listening
 from tests.support.broker import amqp_client, announce, entered
 from tests.support.fakes import RecordingObserver
 from tests.support.process import Process, process
-from tests.support.running import simulated_endpoint
+from tests.support.running import running_worker, simulated_endpoint
 
 NOWHERE = "http://127.0.0.1:9"
 DOWN = "broker connection down"
@@ -120,6 +122,46 @@ async def test_run_check_and_submit_work_with_a_client_certificate(secure: Secur
                 assert await checking.exits() == 0
             assert any(f"localhost:{secure.port}/: connected, 8 queues" in line for line in checking.output)
     assert len(simulator.record.posts) == 1
+
+
+def options_of_client(secure: SecureBroker, prefix: str, **changes: Path | None) -> Options:
+    """Give the options of a program that is let in, but for these changes."""
+    files = {"ca_file": secure.papers.our_ca, "cert_file": secure.client.certificate, "key_file": secure.client.key}
+    return replace(Options(prefix=prefix, reconnect_cap=0.3), **{**files, **changes})  # type: ignore[arg-type] # paths only
+
+
+async def test_a_program_with_the_client_and_a_certificate_gets_its_answer(secure: SecureBroker, prefix: str) -> None:
+    async with simulated_endpoint() as simulator:
+        settings = load_settings(secure.settings(prefix, simulator.base_url))
+        async with (
+            running_worker(settings),
+            VideogenClient(secure.url(), options_of_client(secure, prefix)) as client,
+        ):
+            result = await client.generate(model="wan2.2-t2v-plus", prompt="a cat", timeout=WAIT_LIMIT)
+    assert [post.task_id for post in simulator.record.posts] == [result.task_id]
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"cert_file": None, "key_file": None}, "set Options.cert_file and Options.key_file"),
+        ({"ca_file": None}, "from an unknown authority: set Options.ca_file"),
+    ],
+)
+async def test_a_client_that_tls_forbids_names_its_own_options(
+    changes: dict[str, None], said: str, secure: SecureBroker, prefix: str
+) -> None:
+    async with VideogenClient(secure.url(), options_of_client(secure, prefix, **changes)) as client:
+        with pytest.raises(NotPublished, match=said):
+            await client.generate(model="wan2.2-t2v-plus", prompt="a cat", timeout=3.0)
+
+
+async def test_files_that_a_client_cannot_use_are_named_by_its_options(secure: SecureBroker, prefix: str) -> None:
+    garbage = secure.papers.write("garbage.pem", b"garbage")
+    with pytest.raises(CertificateError, match=r"Options\.ca_file="):
+        VideogenClient(secure.url(), options_of_client(secure, prefix, ca_file=garbage))
+    with pytest.raises(CertificateError, match=r"Options\.cert_file=.*Options\.key_file="):
+        VideogenClient(secure.url(), options_of_client(secure, prefix, cert_file=garbage))
 
 
 @pytest.mark.parametrize("fault", FAULTS)
@@ -250,7 +292,7 @@ async def test_a_management_api_that_misses_a_client_certificate_is_explained(se
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         assert not await refuse_late(reader, writer, context)
 
-    trust = CertificateFiles("VIDEOGEN_BROKER", secure.papers.our_ca).context()
+    trust = CertificateFiles(FileNames.of_settings("VIDEOGEN_BROKER"), secure.papers.our_ca).context()
     async with listening(serve) as port:
         url = SecretStr(f"https://watcher:hidden@localhost:{port}")
         with pytest.raises(ManagementUnavailable) as unavailable:

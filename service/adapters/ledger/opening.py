@@ -6,7 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Protocol
 
-from service.adapters.certificates import CertificateFiles
+from service.adapters.certificates import CertificateFiles, FileNames
 from service.adapters.ledger.sqlite import sqlite_ledger
 from service.adapters.ledger.tenure import Tenure
 from service.adapters.ledger.volatile import VolatileLedger
@@ -69,4 +69,4 @@ async def _volatile(tenure: Tenure) -> AsyncIterator[VolatileLedger]:
 
 
 def _certificates(ledger: LedgerSettings) -> CertificateFiles:
-    return CertificateFiles("VIDEOGEN_LEDGER", ledger.ca_file, ledger.cert_file, ledger.key_file)
+    return CertificateFiles(FileNames.of_settings("VIDEOGEN_LEDGER"), ledger.ca_file, ledger.cert_file, ledger.key_file)

@@ -1,6 +1,6 @@
 """The way to the broker, as the settings name it."""
 
-from service.adapters.certificates import CertificateFiles
+from service.adapters.certificates import CertificateFiles, FileNames
 from service.adapters.rabbitmq.connect import LinkOptions
 from service.settings import BrokerSettings
 
@@ -25,4 +25,4 @@ def link_options_of(broker: BrokerSettings) -> LinkOptions:
 
 def broker_certificates(broker: BrokerSettings) -> CertificateFiles:
     """Tell which files the settings of the broker name."""
-    return CertificateFiles("VIDEOGEN_BROKER", broker.ca_file, broker.cert_file, broker.key_file)
+    return CertificateFiles(FileNames.of_settings("VIDEOGEN_BROKER"), broker.ca_file, broker.cert_file, broker.key_file)

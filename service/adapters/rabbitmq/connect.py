@@ -46,7 +46,7 @@ async def open_connection(options: LinkOptions, name: str = "videogen-worker") -
     """
     _LIBRARY_LOG.addFilter(_is_news)
     connection = _connection(options, name)
-    with link_errors(lambda error: connect_failure(error, _security(options, connection))):
+    with link_errors(lambda error: connect_failure(error, _security(options, connection), options.certificates.names)):
         async with asyncio.timeout(options.connect_timeout):
             await connection.connect()
     try:

@@ -14,6 +14,7 @@ from aio_pika.exceptions import (
 )
 from pamqp.exceptions import PAMQPException
 
+from service.adapters.certificates import NO_FILES, FileNames
 from service.adapters.rabbitmq.errors import describe
 from service.adapters.refused import is_refused
 from service.adapters.tls_failure import TlsServer, tls_failure
@@ -22,13 +23,6 @@ from service.adapters.tls_failure import TlsServer, tls_failure
 _LONGEST_FIRST_FRAME = 1024 * 1024
 
 _NO_RABBITMQ = "what answers there is no RabbitMQ: check host and port in the broker address"
-_BROKER = TlsServer(
-    name="the broker",
-    address="the broker address",
-    schemes="amqp:// or amqps://",
-    authority="VIDEOGEN_BROKER__CA_FILE",
-    certificate="VIDEOGEN_BROKER__CERT_FILE and VIDEOGEN_BROKER__KEY_FILE",
-)
 
 
 class Security(Enum):
@@ -41,8 +35,15 @@ class Security(Enum):
     WITH_CERTIFICATE = auto()
 
 
-def connect_failure(error: BaseException, security: Security = Security.NONE) -> str:
+def connect_failure(error: BaseException, security: Security = Security.NONE, files: FileNames = NO_FILES.names) -> str:
     """Say in one line why connecting failed and what to check. Holds no password."""
+    broker = TlsServer(
+        name="the broker",
+        address="the broker address",
+        schemes="amqp:// or amqps://",
+        authority=files.ca,
+        certificate=f"{files.certificate} and {files.key}",
+    )
     match error:
         case ProbableAuthenticationError():
             return "the broker refused the login: check user, password and virtual host in the broker address"
@@ -56,19 +57,19 @@ def connect_failure(error: BaseException, security: Security = Security.NONE) ->
             return _NO_RABBITMQ
         case AMQPConnectionError():
             # The library wraps the socket's own exception, and only that one has a type that tells.
-            return _socket_failure(error.__cause__ or error, security)
+            return _socket_failure(error.__cause__ or error, security, broker)
         case TimeoutError():
             return "the broker did not answer in time: check host and port in the broker address, and firewalls between"
         case AMQPError() | PAMQPException():
             return _NO_RABBITMQ
         case _:
-            return _socket_failure(error, security)
+            return _socket_failure(error, security, broker)
 
 
-def _socket_failure(error: BaseException, security: Security) -> str:
+def _socket_failure(error: BaseException, security: Security, broker: TlsServer) -> str:
     match error:
         case ssl.SSLError():
-            return tls_failure(error, _BROKER)
+            return tls_failure(error, broker)
         case socket.gaierror():
             return f"the host name in the broker address cannot be looked up ({error.strerror}): check it, and the DNS"
         case asyncio.IncompleteReadError(partial=partial, expected=int(expected)) if (
@@ -78,12 +79,12 @@ def _socket_failure(error: BaseException, security: Security) -> str:
         case OSError() if is_refused(error):
             return "nothing listens at the broker address: check its host and port, and that RabbitMQ is running"
         case asyncio.IncompleteReadError() | ConnectionError():
-            return _closed(security)
+            return _closed(security, broker)
         case _:
             return describe(error)
 
 
-def _closed(security: Security) -> str:
+def _closed(security: Security, broker: TlsServer) -> str:
     match security:
         case Security.NONE:
             return (
@@ -96,9 +97,9 @@ def _closed(security: Security) -> str:
             )
         # With TLS 1.3 a server judges the client's certificate after the client holds TLS for agreed on.
         case Security.WITHOUT_CERTIFICATE:
-            return f"the connection was closed as soon as TLS was agreed on; perhaps {_BROKER.wants_a_certificate}"
+            return f"the connection was closed as soon as TLS was agreed on; perhaps {broker.wants_a_certificate}"
         case Security.WITH_CERTIFICATE:
             return (
                 "the connection was closed as soon as TLS was agreed on; perhaps the broker refused our client "
-                f"certificate: check {_BROKER.certificate}, and the broker's log"
+                f"certificate: check {broker.certificate}, and the broker's log"
             )
