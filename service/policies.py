@@ -33,4 +33,4 @@ def tracking_policy_of(settings: Settings) -> TrackingPolicy:
     tracking = settings.tracking
     # Enough for answers that take a second; more would only be more connections to an endpoint that hangs.
     at_once = min(_MOST_QUERIES_AT_ONCE, max(1, int(tracking.max_rps)))
-    return TrackingPolicy(tracking.first, tracking.cap, tracking.lost_after, at_once)
+    return TrackingPolicy(tracking.first, tracking.cap, tracking.lost_after, at_once, tracking.max_rps)

@@ -14,4 +14,4 @@ def tracking(max_rps: float) -> Settings:
 
 @pytest.mark.parametrize(("max_rps", "at_once"), [(0.1, 1), (1, 1), (2.9, 2), (64, 64), (100_000, 64)])
 def test_no_more_queries_are_under_way_than_may_start_in_a_second(max_rps: float, at_once: int) -> None:
-    assert tracking_policy_of(tracking(max_rps)) == TrackingPolicy(1, 2, 3, at_once)
+    assert tracking_policy_of(tracking(max_rps)) == TrackingPolicy(1, 2, 3, at_once, max_rps)

@@ -57,7 +57,7 @@ class HttpxTaskQuery:
             return HeldOff(HeldOffReason.UNANSWERED)
         # A reason goes to the producer. A key before this one stays secret too.
         said = without_keys((*self._key.earlier, key), body)
-        return read_query_answer(status, headers, said, self._clock.now(), secret=key)
+        return read_query_answer(status, headers, said, self._clock.now(), task_id=task_id, secret=key)
 
     async def _exchange(self, task_id: str, key: str) -> tuple[int, httpx.Headers, bytes | None]:
         # One endpoint's own example has a colon in it.

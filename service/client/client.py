@@ -104,19 +104,27 @@ class VideogenClient:
     ) -> AsyncGenerator[Answer, None]:
         """Ask for many videos, at most `concurrency` at a time, and yield answers as they come; errors come as values.
 
-        Whoever leaves early cancels the rest: at once with `contextlib.aclosing`, else when the iterator is collected.
+        A request that cannot be sent at all (its id is waiting already) ends it with ValueError, after the answers to
+        those that are under way: they may be paid for. Whoever leaves early cancels the rest: at once with
+        `contextlib.aclosing`, else when the iterator is collected.
         """
         source = iter(requests)
         running: set[asyncio.Task[Answer]] = set()
+        wrong: BaseException | None = None
         try:
             while True:
-                while len(running) < concurrency and (request := next(source, None)) is not None:
+                while wrong is None and len(running) < concurrency and (request := next(source, None)) is not None:
                     running.add(asyncio.create_task(self._answer(request)))
                 if not running:
-                    return
+                    break
                 done, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
                 for task in done:
-                    yield task.result()
+                    if (error := task.exception()) is not None:
+                        wrong = wrong or error
+                    else:
+                        yield task.result()
+            if wrong is not None:
+                raise wrong
         finally:
             for task in running:
                 task.cancel()

@@ -58,7 +58,7 @@ class Request(BaseModel):
     request_id: Annotated[str, StringConstraints(min_length=1)] = Field(default_factory=new_request_id)
     """One for each wanted video. Keep it to send the same request again."""
     deadline: AwareDatetime | timedelta | None = None
-    """No call is made after it. A span counts from when the request is first written to the broker."""
+    """No call is made after it. A span counts from the call."""
     traceparent: str | None = None
     """Without one, a program that uses OpenTelemetry sends that of a span which the client makes."""
     tracestate: str | None = None

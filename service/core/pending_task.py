@@ -34,12 +34,16 @@ class Follow:
 
 @dataclass(frozen=True, slots=True)
 class TrackingPolicy:
-    """How tasks are followed. `first`, `cap` and `lost_after` are seconds; `at_once`: so many queries at one time."""
+    """How tasks are followed. `first`, `cap` and `lost_after` are seconds.
+
+    `at_once` queries may be under way at one time, and `per_second` start in a second.
+    """
 
     first: float = 5.0
     cap: float = 60.0
     lost_after: float = 86_400.0
     at_once: int = 1
+    per_second: float = 1.0
 
 
 def next_wait(policy: TrackingPolicy, age: float, u: float) -> float:
@@ -54,6 +58,6 @@ def next_wait(policy: TrackingPolicy, age: float, u: float) -> float:
 def is_given_up(policy: TrackingPolicy, age: float, *, answered: bool) -> bool:
     """Tell whether a task of which no end is known is followed no longer, after a query at this `age`.
 
-    A query that the endpoint did not answer says nothing of its task, so such a one ends nothing for as long again.
+    A query that was not answered, or not by what knows of tasks, ends nothing for as long again.
     """
     return age >= policy.lost_after * (1 if answered else 2)

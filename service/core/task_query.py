@@ -18,6 +18,8 @@ _DENIED = frozenset({401, 402, 403, 407})
 _THROTTLED = frozenset({425, 429})
 _NO_ANSWER = 408
 _UNDER_WAY = frozenset({"NOT_START", "SUBMITTED", "QUEUED", "IN_PROGRESS"})
+_SUCCEEDED, _FAILED = "SUCCESS", "FAILURE"
+_ENDS = frozenset({_SUCCEEDED, _FAILED})
 # Signed addresses are long; a page is none.
 _LONGEST_URL = 8192
 _MOST_URLS = 100
@@ -103,7 +105,7 @@ def query_class(result: QueryResult) -> QueryClass:
 
 
 def read_query_answer(
-    status: int, headers: Mapping[str, str], body: bytes | None, now: datetime, *, secret: str = ""
+    status: int, headers: Mapping[str, str], body: bytes | None, now: datetime, *, task_id: str, secret: str = ""
 ) -> QueryResult:
     """Tell what an answer says of its task. Never raises.
 
@@ -112,10 +114,11 @@ def read_query_answer(
         headers: of the response, names in any case.
         body: with every content coding undone; None where it could not be read in full.
         now: when the answer arrived, for a `Retry-After` that is a date.
+        task_id: of the task that was asked for.
         secret: text that a reason must not repeat, such as the API key.
     """
     if status in _SUCCESS:
-        return _of_body(body, secret)
+        return _of_body(body, task_id, secret)
     if status in _MISSING:
         return Missing()
     if status in _THROTTLED:
@@ -127,27 +130,38 @@ def read_query_answer(
     return HeldOff(HeldOffReason.UNANSWERED, retry_after(headers, now))
 
 
-def _of_body(body: bytes | None, secret: str) -> QueryResult:
+def _of_body(body: bytes | None, task_id: str, secret: str) -> QueryResult:
     task = _task(body)
-    status = str(task.get("status", "")).strip().upper()
-    if status == "SUCCESS":
+    if task.get("task_id", task_id) != task_id:
+        return Unclear()
+    status = _status_of(task)
+    if status == _SUCCEEDED:
         return Succeeded(tuple(dict.fromkeys(_urls(task)))[:_MOST_URLS])
-    if status == "FAILURE":
+    if status == _FAILED:
         reason = task.get("fail_reason")
         return Failed((fit(reason, secret) if isinstance(reason, str) else None) or NO_REASON)
     return UnderWay() if status in _UNDER_WAY else Unclear()
 
 
 def _task(body: bytes | None) -> Mapping[str, object]:
-    """Find the object that has a status: the body, or what a gateway has wrapped into `data`."""
+    """Find the object that has the status of a task: what a gateway has wrapped into `data`, or the body."""
     try:
         outer = json.loads(body or b"")
     except (ValueError, RecursionError):
         return {}
-    for layer in (outer, outer.get("data")) if isinstance(outer, dict) else ():
-        if isinstance(layer, dict) and isinstance(layer.get("status"), str):
+    for layer in (outer.get("data"), outer) if isinstance(outer, dict) else ():
+        if isinstance(layer, dict) and _status_of(layer) is not None:
             return layer
     return {}
+
+
+def _status_of(layer: Mapping[str, object]) -> str | None:
+    """Give the status of a task in this object. An end counts as it is written: `failure` may be a gateway's own."""
+    said = layer.get("status")
+    if not isinstance(said, str):
+        return None
+    word = said.strip()
+    return word if word in _ENDS else word.upper() if word.upper() in _UNDER_WAY else None
 
 
 def _urls(task: Mapping[str, object]) -> Iterator[str]:

@@ -2,12 +2,11 @@
 
 import asyncio
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 
 from service.core.completion import CompletionStatus, Lost, completion_of
 from service.core.drain import Drain
-from service.core.facts import DefectFound
+from service.core.facts import Advice, DefectFound, PauseReason
 from service.core.gate import Gate
 from service.core.ledger import LedgerUnavailable
 from service.core.outgoing import PublishVerdict
@@ -15,7 +14,7 @@ from service.core.pending_task import PendingTask, TrackingPolicy, is_given_up, 
 from service.core.ports import CallCap, Clock, Observer, PendingTasks, Publisher, TaskQuery
 from service.core.replies import completion_message, undelivered_message
 from service.core.task_facts import QueriesHeld, TaskCompleted, TaskPolled, TasksPending
-from service.core.task_query import Ending, Failed, HeldOff, Succeeded, query_class
+from service.core.task_query import Ending, Failed, HeldOff, Missing, Succeeded, UnderWay, query_class
 from service.core.topology import Topology
 
 _LOOK = 1.0
@@ -26,6 +25,14 @@ _COUNT = 10.0
 
 _LONGEST_HOLD = 3600.0
 """Seconds that a server can ask for: it keeps results for a day, and must not have us sleep through it."""
+
+
+# Where a task is asked for less often than that many times the longest wait, its end is told late.
+_SELDOM = 10.0
+_OVERTAXED = (
+    "{count} tasks are followed, and each is asked for about every {wait:.0f} minutes: raise "
+    "VIDEOGEN_TRACKING__MAX_RPS, or ends are told late, and as lost where the endpoint has forgotten the task"
+)
 
 
 class _Hold:
@@ -85,6 +92,7 @@ class Tracker:
         self._hold = _Hold(policy.first, policy.cap)
         self._places = asyncio.Semaphore(policy.at_once)
         self._count_at = 0.0
+        self._overtaxed = False
 
     async def run(self) -> None:
         """Follow tasks until the drain begins. What is under way then is given up at once, and comes due again."""
@@ -110,32 +118,50 @@ class Tracker:
 
     @property
     def _is_barred(self) -> bool:
-        return bool(self._gate.closed) or self._hold.left > 0
+        # A query costs nothing, and what keeps paid calls back says nothing of tasks that were accepted. Without a
+        # broker nothing could be told.
+        return PauseReason.BROKER in self._gate.closed or self._hold.left > 0
 
     async def _due(self) -> PendingTask | None:
-        # A claim that meets an absent ledger closes the gate; nothing here is in a hurry.
-        with suppress(LedgerUnavailable):
+        try:
             await self._count_now_and_then()
             return await self._ports.tasks.take()
+        except LedgerUnavailable:
+            pass  # a claim that meets this closes the gate; nothing here is in a hurry
+        except Exception as error:  # noqa: BLE001 - following tasks must not end the worker
+            self._ports.observer.notify(DefectFound("tasks that are followed", error))
         return None
 
     async def _count_now_and_then(self) -> None:
         now = asyncio.get_running_loop().time()
-        if now >= self._count_at:
-            self._ports.observer.notify(TasksPending(await self._ports.tasks.count()))
-            self._count_at = now + _COUNT
+        if now < self._count_at:
+            return
+        self._count_at = now + _COUNT
+        count = await self._ports.tasks.count()
+        self._ports.observer.notify(TasksPending(count))
+        wait = count / self._policy.per_second
+        if wait <= _SELDOM * self._policy.cap:
+            self._overtaxed = False
+        elif not self._overtaxed:
+            self._overtaxed = True
+            self._ports.observer.notify(Advice(_OVERTAXED.format(count=count, wait=wait / 60)))
 
     async def _attend(self, task: PendingTask) -> None:
         try:
-            await self._ask(task)
+            try:
+                ended = await self._ask(task)
+            finally:
+                # A queue that confirms nothing must not keep the queries for other tasks waiting.
+                self._places.release()
+            if ended is not None:
+                await self._tell(task, ended)
         except LedgerUnavailable:
             pass  # it comes due again when its lease ends
         except Exception as error:  # noqa: BLE001 - a defect on one task must not end the worker
             self._ports.observer.notify(DefectFound(task.request_id, error))
-        finally:
-            self._places.release()
 
-    async def _ask(self, task: PendingTask) -> None:
+    async def _ask(self, task: PendingTask) -> Ending | Lost | None:
+        """Ask for one task; tell how it ended, None where it has not and will be asked for again."""
         ports = self._ports
         began = ports.clock.monotonic()
         result = await ports.query.ask(task.task_id)
@@ -147,12 +173,12 @@ class Tracker:
             ports.observer.notify(QueriesHeld(result.reason, self._hold.left))
         age = (ports.clock.now() - task.submitted_at).total_seconds()
         if isinstance(result, Succeeded | Failed):
-            await self._tell(task, result)
-        elif is_given_up(self._policy, age, answered=not isinstance(result, HeldOff)):
-            await self._tell(task, Lost(kind))
-        else:
-            wait = next_wait(self._policy, age, ports.uniform())
-            await ports.tasks.reschedule(task.task_id, max(wait, self._hold.left))
+            return result
+        if is_given_up(self._policy, age, answered=isinstance(result, UnderWay | Missing)):
+            return Lost(kind)
+        wait = next_wait(self._policy, age, ports.uniform())
+        await ports.tasks.reschedule(task.task_id, max(wait, self._hold.left))
+        return None
 
     async def _tell(self, task: PendingTask, ending: Ending | Lost) -> None:
         """Publish the completion, and only then follow the task no longer."""

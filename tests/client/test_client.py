@@ -153,6 +153,25 @@ async def all_of(client: VideogenClient, requests: list[Request]) -> list[Submit
     return [answer async for answer in client.generate_many(iter(requests), concurrency=10)]
 
 
+async def test_a_request_that_cannot_be_sent_ends_many_after_the_answers_to_those_under_way(plant: Plant) -> None:
+    requests = [Request(prompt=f"scene {number} [sim: hold]", model=MODEL) for number in range(5)]
+    twin = Request(prompt="the same id", model=MODEL, request_id=requests[0].request_id)
+    answers: list[Submitted | VideogenError] = []
+    async with plant.client() as client:
+
+        async def collect() -> None:
+            async for answer in client.generate_many([*requests, twin], concurrency=6):
+                answers.append(answer)  # noqa: PERF401 - what came before the error counts
+
+        collecting = asyncio.create_task(collect())
+        await plant.simulator.record.wait_in_flight(5)
+        plant.simulator.release(for_good=True)
+        with pytest.raises(ValueError, match=str(twin.request_id)):
+            await collecting
+
+    assert sorted(answer.request_id for answer in answers) == sorted(request.request_id for request in requests)
+
+
 async def test_whoever_leaves_many_requests_cancels_the_rest(plant: Plant) -> None:
     requests = [Request(prompt=f"scene {number}", model=MODEL) for number in range(20)]
     requests += [Request(prompt="a cat [sim: hold]", model=MODEL) for _ in range(20)]

@@ -27,11 +27,11 @@ OTHER = "https://results.example.com/b.mp4"
 def read(status: int = 200, body: object = None, secret: str = "", **headers: str) -> QueryResult:
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
     named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return read_query_answer(status, named, raw, NEW_YEAR, secret=secret)
+    return read_query_answer(status, named, raw, NEW_YEAR, task_id="task-1", secret=secret)
 
 
 def succeeded(**data: object) -> QueryResult:
-    return read(body={"task_id": "t", "status": "SUCCESS", "progress": "100%", "fail_reason": "", "data": data})
+    return read(body={"task_id": "task-1", "status": "SUCCESS", "progress": "100%", "fail_reason": "", "data": data})
 
 
 @pytest.mark.parametrize("status", ["NOT_START", "SUBMITTED", "QUEUED", "IN_PROGRESS", "in_progress", " QUEUED "])
@@ -78,10 +78,24 @@ def test_a_task_that_a_gateway_has_wrapped_into_data_is_found() -> None:
     assert read(body=wrapped) == Succeeded((URL,))
 
 
+@pytest.mark.parametrize("inner", ["IN_PROGRESS", "FAILURE"])
+def test_the_status_of_the_task_counts_and_not_the_one_that_a_gateway_puts_around_it(inner: str) -> None:
+    wrapped = {"status": "SUCCESS", "data": {"status": inner, "fail_reason": "no"}}
+    assert read(body=wrapped) == (UnderWay() if inner == "IN_PROGRESS" else Failed("no"))
+
+
+def test_an_answer_that_names_another_task_says_nothing_of_this_one() -> None:
+    answer = {"task_id": "task-1", "status": "SUCCESS", "data": {"output": URL}}
+    assert read(body=answer) == Succeeded((URL,))
+    assert read(body={**answer, "task_id": "task-2"}) == Unclear()
+
+
 @pytest.mark.parametrize(
     "body",
     [
         {"status": "UNHEARD_OF"},
+        {"status": "failure", "message": "query backend busy"},
+        {"status": "success", "message": ""},
         {"status": 7},
         {"status": ""},
         {},
@@ -103,7 +117,7 @@ def test_an_answer_that_says_nothing_of_the_task_is_unclear(body: object) -> Non
 
 
 def test_a_body_that_could_not_be_read_is_unclear() -> None:
-    assert read_query_answer(200, {}, None, NEW_YEAR) == Unclear()
+    assert read_query_answer(200, {}, None, NEW_YEAR, task_id="task-1") == Unclear()
 
 
 @pytest.mark.parametrize("status", [404, 410])

@@ -13,7 +13,7 @@ from service.adapters.ledger.tenure import Tenure
 from service.adapters.ledger.volatile_tasks import VolatileTasks
 from service.core.completion import CompletionStatus
 from service.core.drain import Drain
-from service.core.facts import DefectFound, PauseReason
+from service.core.facts import Advice, DefectFound, PauseReason
 from service.core.gate import Gate
 from service.core.ledger import LedgerUnavailable
 from service.core.outgoing import PublishVerdict, Route
@@ -50,10 +50,13 @@ class FlakyTasks(VolatileTasks):
     def __init__(self) -> None:
         super().__init__(Tenure("here", timedelta(seconds=LEASE), timedelta(days=7), LoopClock()))
         self.away: set[str] = set()
+        self.broken: Exception | None = None
 
     @override
     async def take(self) -> PendingTask | None:
         self._reach("take")
+        if self.broken is not None:
+            raise self.broken
         return await super().take()
 
     @override
@@ -232,7 +235,6 @@ def test_a_task_is_asked_for_at_growing_intervals() -> None:
     [
         (UnderWay(), "still under way"),
         (Missing(), "did not know the task"),
-        (Unclear(), "could not be understood"),
     ],
 )
 def test_a_task_that_never_ends_is_lost_after_its_time(answer: QueryResult, last: str) -> None:
@@ -251,10 +253,10 @@ def test_a_task_that_never_ends_is_lost_after_its_time(answer: QueryResult, last
     run(scenario)
 
 
-@pytest.mark.parametrize("reason", HeldOffReason)
-def test_a_query_that_was_not_answered_does_not_end_a_task(reason: HeldOffReason) -> None:
+@pytest.mark.parametrize("answer", [*map(HeldOff, HeldOffReason), Unclear()])
+def test_a_query_that_says_nothing_of_its_task_does_not_end_it(answer: QueryResult) -> None:
     async def scenario(scene: Scene) -> None:
-        scene.endpoint.says["task-1"] = HeldOff(reason)
+        scene.endpoint.says["task-1"] = answer
         scene.follow()
         async with scene.tracking():
             await asyncio.sleep(2 * POLICY.lost_after - 100)
@@ -266,15 +268,16 @@ def test_a_query_that_was_not_answered_does_not_end_a_task(reason: HeldOffReason
     run(scenario)
 
 
-def test_a_task_of_which_nothing_can_be_learned_is_lost_some_day() -> None:
+@pytest.mark.parametrize(("answer", "last"), [(THROTTLED, "rate limit"), (Unclear(), "could not be understood")])
+def test_a_task_of_which_nothing_can_be_learned_is_lost_some_day(answer: QueryResult, last: str) -> None:
     async def scenario(scene: Scene) -> None:
-        scene.endpoint.says["task-1"] = THROTTLED
+        scene.endpoint.says["task-1"] = answer
         scene.follow()
         async with scene.tracking():
             await asyncio.sleep(2 * POLICY.lost_after + 100)
         (body,) = scene.told()
         assert body["status"] == "lost"
-        assert "rate limit" in str(body["reason"])
+        assert last in str(body["reason"])
         assert await scene.tasks.count() == 0
 
     run(scenario)
@@ -341,6 +344,20 @@ def test_a_worker_that_ends_before_the_confirm_leaves_the_task_to_the_next() -> 
     run(scenario)
 
 
+def test_a_completion_that_nobody_confirms_keeps_no_query_waiting() -> None:
+    async def scenario(scene: Scene) -> None:
+        scene.publisher.go_away(REPLIES)
+        scene.endpoint.says["task-1"] = Succeeded((URL,))
+        scene.follow("task-1")
+        scene.follow("task-2")
+        async with scene.tracking():
+            await scene.publisher.wait_for_waiting()
+            await asyncio.sleep(20)
+            assert [task_id for _, task_id in scene.endpoint.asked].count("task-2") >= 2
+
+    run(scenario)
+
+
 def test_a_ledger_that_does_not_take_the_end_has_it_told_again() -> None:
     async def scenario(scene: Scene) -> None:
         scene.tasks.away.add("done")
@@ -373,29 +390,41 @@ def test_a_ledger_that_is_away_delays_and_closes_no_gate(operation: str) -> None
     run(scenario)
 
 
-@pytest.mark.parametrize("reason", PauseReason)
-def test_no_query_starts_while_the_gate_is_closed(reason: PauseReason) -> None:
+@pytest.mark.parametrize("reason", [reason for reason in PauseReason if reason is not PauseReason.BROKER])
+def test_what_keeps_paid_calls_back_does_not_keep_queries_back(reason: PauseReason) -> None:
     async def scenario(scene: Scene) -> None:
         scene.gate.close(reason, "why")
+        scene.endpoint.says["task-1"] = Succeeded((URL,))
+        scene.follow()
+        async with scene.tracking():
+            await asyncio.sleep(10)
+        assert [body["status"] for body in scene.told()] == ["succeeded"]
+
+    run(scenario)
+
+
+def test_no_query_starts_while_the_broker_is_away() -> None:
+    async def scenario(scene: Scene) -> None:
+        scene.gate.close(PauseReason.BROKER, "why")
         scene.follow()
         async with scene.tracking():
             await asyncio.sleep(1000)
             assert not scene.endpoint.asked
-            scene.gate.open(reason)
+            scene.gate.open(PauseReason.BROKER)
             await asyncio.sleep(2)
             assert len(scene.endpoint.asked) == 1
 
     run(scenario)
 
 
-def test_a_query_that_waits_for_the_cap_does_not_start_where_the_gate_closes_meanwhile() -> None:
+def test_a_query_that_waits_for_the_cap_does_not_start_where_the_broker_goes_away_meanwhile() -> None:
     async def scenario(scene: Scene) -> None:
         scene.follow("task-1")
         scene.follow("task-2")
         async with scene.tracking():
             await asyncio.sleep(15)
             assert len(scene.endpoint.asked) == 1
-            scene.gate.close(PauseReason.BLOCKED, "why")
+            scene.gate.close(PauseReason.BROKER, "why")
             await asyncio.sleep(100)
             assert len(scene.endpoint.asked) == 1
 
@@ -591,3 +620,37 @@ def test_each_query_and_how_many_tasks_are_followed_are_told() -> None:
         assert [fact.count for fact in scene.observer.of(TasksPending)] == [1, 1]
 
     run(scenario)
+
+
+def test_a_ledger_with_a_defect_ends_nothing_and_is_told() -> None:
+    async def scenario(scene: Scene) -> None:
+        defect = ValueError("a row that nobody can read")
+        scene.tasks.broken = defect
+        scene.endpoint.says["task-1"] = Succeeded((URL,))
+        scene.follow()
+        async with scene.tracking():
+            await asyncio.sleep(10)
+            assert [fact.error for fact in scene.observer.of(DefectFound)][:1] == [defect]
+            scene.tasks.broken = None
+            await asyncio.sleep(5)
+        assert len(scene.told()) == 1
+
+    run(scenario)
+
+
+def test_that_there_are_more_tasks_than_queries_is_told_once_and_again_after_it_was_over() -> None:
+    async def scenario(scene: Scene) -> None:
+        for number in range(601):
+            scene.follow(f"task-{number}")
+        async with scene.tracking():
+            await asyncio.sleep(100)
+            (advice,) = scene.observer.of(Advice)
+            assert "601 tasks" in advice.text
+            assert "VIDEOGEN_TRACKING__MAX_RPS" in advice.text
+            await scene.tasks.done("task-0")
+            await asyncio.sleep(15)
+            scene.follow("task-601")
+            await asyncio.sleep(100)
+            assert len(scene.observer.of(Advice)) == 2
+
+    run(scenario, replace(POLICY, first=1e5, cap=60.0))

@@ -63,5 +63,5 @@ async def test_the_readme_leads_to_an_answer_for_a_program_of_ones_own_within_fi
     typed = differences(around, f'VideogenClient("{SHOWN_BROKER}")', repr(around.broker_url))
     # The address is the default one on the page; here it is not.
     settings = {"VIDEOGEN_BROKER__URL": around.broker_url}
-    queue = {'"videogen.requests"': f'"{around.prefix}.requests"'}
-    await follow(page("README.md"), around, checkout, settings, {**typed, **queue})
+    exchange = {'get_exchange("videogen")': f'get_exchange("{around.prefix}")'}
+    await follow(page("README.md"), around, checkout, settings, {**typed, **exchange})

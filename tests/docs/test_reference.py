@@ -63,7 +63,7 @@ async def test_the_record_of_a_request_is_found_in_each_ledger(
     for ledger in (f"sqlite:///{file}", redis_url):
         await answer_one(around, ledger)
     differences = {
-        "/data/ledger.db": str(file),
+        "/data/videogen-ledger.db": str(file),
         "'videogen'": f"'{around.prefix}'",
         "videogen:ledger:": f"{around.prefix}:ledger:",
         "redis-cli": f"redis-cli -u {redis_url}",
@@ -82,7 +82,7 @@ async def test_a_task_that_is_followed_is_found_in_each_ledger(
     for ledger in (f"sqlite:///{file}", redis_url):
         await answer_one(around, ledger, followed=True)
     differences = {
-        "/data/ledger.db": str(file),
+        "/data/videogen-ledger.db": str(file),
         "'videogen'": f"'{around.prefix}'",
         "videogen:ledger-": f"{around.prefix}:ledger-",
         "redis-cli": f"redis-cli -u {redis_url}",

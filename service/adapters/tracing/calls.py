@@ -11,7 +11,7 @@ from opentelemetry.trace import SpanKind, get_current_span
 
 from service.adapters.tracing import conventions as names
 from service.adapters.tracing.context import headers_of
-from service.adapters.tracing.spans import Spans, failed
+from service.adapters.tracing.spans import Spans, failed, note
 from service.core.call import Accepted, Call, CallResult, FailedCall, NotSent, Uncertain, result_class
 from service.core.ports import Endpoint
 
@@ -46,7 +46,7 @@ class TracedEndpoint:
         attributes = self._common | {names.RESEND_COUNT: made} if made else self._common
         with self._spans.current(self._name, SpanKind.CLIENT, attributes) as span:
             result = await self._endpoint.submit(replace(call, trace=headers_of(span) or call.trace))
-            span.set_attribute(names.CALL_RESULT, result_class(result).value)
+            note(span, names.CALL_RESULT, result_class(result).value)
             if not isinstance(result, Accepted):
                 failed(span, _kind(result))
         return result
@@ -54,7 +54,7 @@ class TracedEndpoint:
 
 def tell_status(status: int) -> None:
     """Note the HTTP status on the span of the call that is under way in this task."""
-    get_current_span().set_attribute(names.RESPONSE_STATUS_CODE, status)
+    note(get_current_span(), names.RESPONSE_STATUS_CODE, status)
 
 
 def _kind(result: FailedCall) -> str:

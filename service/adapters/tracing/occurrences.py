@@ -1,5 +1,7 @@
 """What happens to a request meanwhile, on the span at hand."""
 
+from contextlib import suppress
+
 from opentelemetry.trace import Span, get_current_span
 
 from service.adapters.tracing import conventions as names
@@ -23,26 +25,31 @@ class SpanObserver:
     def notify(self, fact: Fact) -> None:
         """Take notice."""
         span = get_current_span()
-        if not span.is_recording():
-            return
-        match fact:
-            case Settled():
-                _settled(span, fact)
-            case SettlementAbandoned():
-                failed(span, OutcomeLabel.INTERNAL.value)
-            case DefectFound(error=error):
-                # Without its message, which may quote the payload.
-                span.add_event(
-                    names.EXCEPTION, {names.EXCEPTION_TYPE: f"{type(error).__module__}.{type(error).__qualname__}"}
-                )
-            case RetryPlanned(reason=reason, delay=delay):
-                span.add_event("retry planned", {names.RETRY_REASON: reason.value, names.RETRY_DELAY: delay})
-            case CallPrevented(in_doubt=in_doubt):
-                span.add_event("call prevented", {names.IN_DOUBT: in_doubt})
-            case Published(attempt=attempt) if attempt is not PublishAttempt.CONFIRMED:
-                span.add_event("publish attempt ended", {names.PUBLISH_OUTCOME: attempt.value})
-            case _:
-                pass  # no span says more for it
+        # Facts are told in the middle of a request, which no span may end.
+        with suppress(Exception):
+            if span.is_recording():
+                _write(span, fact)
+
+
+def _write(span: Span, fact: Fact) -> None:
+    match fact:
+        case Settled():
+            _settled(span, fact)
+        case SettlementAbandoned():
+            failed(span, OutcomeLabel.INTERNAL.value)
+        case DefectFound(error=error):
+            # Without its message, which may quote the payload.
+            span.add_event(
+                names.EXCEPTION, {names.EXCEPTION_TYPE: f"{type(error).__module__}.{type(error).__qualname__}"}
+            )
+        case RetryPlanned(reason=reason, delay=delay):
+            span.add_event("retry planned", {names.RETRY_REASON: reason.value, names.RETRY_DELAY: delay})
+        case CallPrevented(in_doubt=in_doubt):
+            span.add_event("call prevented", {names.IN_DOUBT: in_doubt})
+        case Published(attempt=attempt) if attempt is not PublishAttempt.CONFIRMED:
+            span.add_event("publish attempt ended", {names.PUBLISH_OUTCOME: attempt.value})
+        case _:
+            pass  # no span says more for it
 
 
 def _settled(span: Span, fact: Settled) -> None:

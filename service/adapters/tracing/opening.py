@@ -5,7 +5,7 @@ from contextlib import AbstractAsyncContextManager, contextmanager, nullcontext
 
 from structlog.typing import Processor
 
-from service.adapters.tracing.errors import TracingConfigurationError
+from service.adapters.tracing.errors import TracingConfigurationError, wrong_variable
 from service.adapters.tracing.instruments import Instruments
 from service.settings import Settings
 
@@ -47,3 +47,6 @@ def _extra_needed() -> Iterator[None]:
             "VIDEOGEN_TRACING__ENABLED=true needs packages that are not installed: "
             "pip install 'videogen-worker[otel]', or set it to false"
         ) from error
+    except ValueError as error:
+        # Some variables are read when the SDK is imported.
+        raise wrong_variable(error) from error

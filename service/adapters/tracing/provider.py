@@ -17,7 +17,7 @@ from opentelemetry.sdk.resources import SERVICE_NAME, SERVICE_VERSION, OTELResou
 from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
-from service.adapters.tracing.errors import TracingConfigurationError
+from service.adapters.tracing.errors import TracingConfigurationError, wrong_variable
 from service.adapters.version import DISTRIBUTION, installed_version
 
 _EXPORTER = "OTEL_TRACES_EXPORTER"
@@ -39,13 +39,20 @@ async def tracer_provider() -> AsyncIterator[trace.TracerProvider]:
     if not isinstance(given, trace.ProxyTracerProvider):
         yield given
         return
-    provider = TracerProvider(resource=_resource(), shutdown_on_exit=False)
+    provider = _provider()
     try:
         for name in _exporters():
             provider.add_span_processor(_processor(name))
         yield provider
     finally:
         await _shut_down(provider)
+
+
+def _provider() -> TracerProvider:
+    try:
+        return TracerProvider(resource=_resource(), shutdown_on_exit=False)
+    except ValueError as error:
+        raise wrong_variable(error) from error
 
 
 def _resource() -> Resource:

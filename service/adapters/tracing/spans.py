@@ -1,7 +1,7 @@
 """Starts and ends spans, in such a way that no request can suffer from it."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import structlog
 from opentelemetry.context import Context, attach, detach
@@ -10,10 +10,17 @@ from opentelemetry.trace import INVALID_SPAN, Link, Span, SpanKind, StatusCode, 
 from service.adapters.tracing.conventions import ERROR_TYPE, Attributes
 
 
+def note(span: Span, name: str, value: str | bool | int) -> None:  # noqa: FBT001 - an attribute
+    """Write on a span. One that is not the SDK's own may raise: a paid call's answer must not be lost for that."""
+    with suppress(Exception):
+        span.set_attribute(name, value)
+
+
 def failed(span: Span, kind: str) -> None:
     """Mark what a span stands for as failed. `kind` is one of few names, and no message."""
-    span.set_attribute(ERROR_TYPE, kind)
-    span.set_status(StatusCode.ERROR)
+    note(span, ERROR_TYPE, kind)
+    with suppress(Exception):
+        span.set_status(StatusCode.ERROR)
 
 
 class Spans:

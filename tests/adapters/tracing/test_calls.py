@@ -5,10 +5,11 @@ import httpx
 import pytest
 from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.trace import SpanKind, StatusCode
+from opentelemetry.trace import INVALID_SPAN_CONTEXT, NonRecordingSpan, NoOpTracer, Span, SpanKind, StatusCode
 from typing_extensions import override
 
 from service.adapters.tracing.calls import TracedEndpoint, count_calls_from_here, tell_status
+from service.adapters.tracing.occurrences import SpanObserver
 from service.adapters.tracing.spans import Spans
 from service.core.call import (
     Accepted,
@@ -24,6 +25,7 @@ from service.core.call import (
     UncertainReason,
 )
 from service.core.contract import VideoRequest
+from service.core.facts import CallPrevented, SettlementAbandoned
 from tests.support.fakes import ScriptedEndpoint
 from tests.support.spans import TRACEPARENT, SpanMemory, id_of, named_in, trace_of
 
@@ -128,3 +130,38 @@ async def test_with_the_sdk_disabled_the_endpoint_is_told_the_producers_span(mon
     await TracedEndpoint(endpoint, ours, URL).submit(CALL)
 
     assert endpoint.calls[0].trace == {"traceparent": TRACEPARENT}
+
+
+class Hostile(NonRecordingSpan):
+    """A span of somebody else's, on which nothing can be written."""
+
+    @override
+    def is_recording(self) -> bool:
+        return True
+
+    @override
+    def set_attribute(self, key: str, value: object) -> None:
+        raise ValueError(key)
+
+    @override
+    def set_status(self, status: object, description: str | None = None) -> None:
+        raise ValueError(status)
+
+
+class HostileTracer(NoOpTracer):
+    @override
+    def start_span(self, *_: object, **__: object) -> Span:
+        return Hostile(INVALID_SPAN_CONTEXT)
+
+
+@pytest.mark.parametrize("result", [Accepted("task-1"), Uncertain(UncertainReason.CONNECTION_LOST, Answer())])
+async def test_a_span_that_takes_nothing_does_not_cost_the_answer_of_a_paid_call(result: CallResult) -> None:
+    endpoint = ScriptedEndpoint(result)
+    assert await TracedEndpoint(endpoint, Spans(HostileTracer()), URL).submit(CALL) == result
+
+
+def test_a_span_that_takes_nothing_does_not_cost_the_status_or_a_fact() -> None:
+    with Spans(HostileTracer()).current("call", SpanKind.CLIENT, {}):
+        tell_status(200)
+        SpanObserver().notify(CallPrevented("request", in_doubt=True))
+        SpanObserver().notify(SettlementAbandoned("request", None))

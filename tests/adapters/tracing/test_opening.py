@@ -56,3 +56,12 @@ def test_on_without_the_extra_the_worker_ends_with_status_2_and_says_what_to_ins
     assert told.returncode == 2
     assert "pip install 'videogen-worker[otel]'" in told.stderr
     assert "Traceback" not in told.stderr
+
+
+def test_a_variable_that_cannot_be_read_is_named() -> None:
+    program = "import sys; from service.__main__ import main; main()"
+    told = ended(program, "run", VIDEOGEN_TRACING__ENABLED="true", OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT="many")
+
+    assert told.returncode == 2
+    assert "OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT" in told.stderr
+    assert "Traceback" not in told.stderr

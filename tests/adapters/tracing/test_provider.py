@@ -74,6 +74,7 @@ async def test_the_sampler_of_the_environment_counts(monkeypatch: pytest.MonkeyP
             "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL=smoke: ",
         ),
         ({"OTEL_BSP_MAX_QUEUE_SIZE": "-1"}, "OTEL_TRACES_EXPORTER=otlp: the exporter cannot be set up"),
+        ({"OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT": "1k"}, "OTEL_ATTRIBUTE_VALUE_LENGTH_LIMIT"),
     ],
 )
 @pytest.mark.usefixtures("none_set")
