@@ -147,6 +147,10 @@ class Hostile(NonRecordingSpan):
     def set_status(self, status: object, description: str | None = None) -> None:
         raise ValueError(status)
 
+    @override
+    def add_event(self, name: str, attributes: object = None, timestamp: int | None = None) -> None:
+        raise ValueError(name)
+
 
 class HostileTracer(NoOpTracer):
     @override
