@@ -1,6 +1,7 @@
 """Commands of the reference pages and of the runbook, on real queues, ledgers and endpoints."""
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
 import pytest
@@ -18,12 +19,16 @@ from tests.support.running import running_worker, settings_for, simulated_endpoi
 BLOCKED = [f"blocked-{number}" for number in range(7)]
 
 
+Needs = Callable[[str, str], Awaitable[None]]
+
+
 @pytest.fixture
-def needs(pytestconfig: pytest.Config) -> Callable[[str, str], None]:
+def needs(pytestconfig: pytest.Config) -> Needs:
     """Have a program that a page uses, by its name and Debian's package."""
 
-    def found(program: str, package: str) -> None:
-        where = find_or_install(program, package, lambda line: announce(pytestconfig, line))
+    async def found(program: str, package: str) -> None:
+        # Not in the loop of the test: installing has one of its own.
+        where = await asyncio.to_thread(find_or_install, program, package, lambda line: announce(pytestconfig, line))
         assert where, f"{program} is not installed, and cannot be installed from here; install the package {package}"
 
     return found
@@ -55,10 +60,10 @@ async def test_parked_messages_are_listed_replayed_and_discarded(around: Surroun
 
 
 async def test_the_record_of_a_request_is_found_in_each_ledger(
-    around: Surroundings, redis_url: str, needs: Callable[[str, str], None]
+    around: Surroundings, redis_url: str, needs: Needs
 ) -> None:
-    needs("sqlite3", "sqlite3")
-    needs("redis-cli", "redis-tools")
+    await needs("sqlite3", "sqlite3")
+    await needs("redis-cli", "redis-tools")
     file = around.folder / "ledger.db"
     for ledger in (f"sqlite:///{file}", redis_url):
         await answer_one(around, ledger)
@@ -74,10 +79,10 @@ async def test_the_record_of_a_request_is_found_in_each_ledger(
 
 
 async def test_a_task_that_is_followed_is_found_in_each_ledger(
-    around: Surroundings, redis_url: str, needs: Callable[[str, str], None]
+    around: Surroundings, redis_url: str, needs: Needs
 ) -> None:
-    needs("sqlite3", "sqlite3")
-    needs("redis-cli", "redis-tools")
+    await needs("sqlite3", "sqlite3")
+    await needs("redis-cli", "redis-tools")
     file = around.folder / "ledger.db"
     for ledger in (f"sqlite:///{file}", redis_url):
         await answer_one(around, ledger, followed=True)
@@ -104,10 +109,8 @@ async def answer_one(around: Surroundings, ledger: str, *, followed: bool = Fals
             await client.generate(model="wan2.2-t2v-plus", prompt=prompt, request_id="answered")
 
 
-async def test_the_simulated_endpoint_refuses_as_its_page_shows(
-    around: Surroundings, needs: Callable[[str, str], None]
-) -> None:
-    needs("curl", "curl")
+async def test_the_simulated_endpoint_refuses_as_its_page_shows(around: Surroundings, needs: Needs) -> None:
+    await needs("curl", "curl")
     differences = {SHOWN_PORT: str(around.endpoint_port)}
     async with reader(page("docs/simulator.md"), around, differences=differences) as somebody:
         await somebody.follow()
