@@ -17,11 +17,12 @@ FOLDER = Path(__file__).parents[3] / "docs/examples"
 # Less than the 60 s that each waits for its result.
 LIMIT = 40.0
 PATIENCE = re.compile(r"\b(WAIT = |seconds=)60\b")
-INTERPRETERS = {".py": sys.executable, ".js": str(NODE), ".sh": "sh"}
+INTERPRETERS = {".py": sys.executable, ".js": str(NODE), ".php": "php", ".sh": "sh"}
+PHP_LIBRARY = Path("/usr/share/php/PhpAmqpLib/autoload.php")
 
 
-class NoCurlError(Exception):
-    """There is no curl, which an example needs; the message says what to do."""
+class MissingProgramError(Exception):
+    """There is no curl, or no PHP, which an example needs; the message says what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +88,18 @@ class Example:
         if self.path.suffix == ".js":
             packages = await asyncio.to_thread(OF_THE_EXAMPLES.installed)
             inherited["NODE_PATH"] = str(packages / "node_modules")
-        if self.path.suffix == ".sh" and await asyncio.to_thread(find_or_install, "curl", "curl", print) is None:
-            raise NoCurlError("Install curl (Debian, Ubuntu: sudo apt-get install curl)")
+        await asyncio.to_thread(_need_programs, self.path.suffix)
         # curl goes through a proxy where the environment names one, also to this machine.
         return {**inherited, "no_proxy": "127.0.0.1", **self.variables}
+
+
+def _need_programs(suffix: str) -> None:
+    if suffix == ".sh" and find_or_install("curl", "curl", print) is None:
+        raise MissingProgramError("Install curl (Debian, Ubuntu: sudo apt-get install curl)")
+    if suffix == ".php":
+        # The second is no program: it is looked for by its file.
+        found = find_or_install("php", "php-cli", print)
+        if not PHP_LIBRARY.exists():
+            find_or_install(str(PHP_LIBRARY), "php-amqplib", print)
+        if found is None or not PHP_LIBRARY.exists():
+            raise MissingProgramError("Install PHP (Debian, Ubuntu: sudo apt-get install php-cli php-amqplib)")

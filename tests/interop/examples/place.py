@@ -15,7 +15,13 @@ from tests.interop.examples.example import Example
 from tests.support.broker import amqp_client
 from tests.support.running import running_worker, settings_for, simulated_endpoint
 
-OVER_AMQP = ("aio_pika_producer.py", "amqplib_producer.js", "client_producer.py", "pika_producer.py")
+OVER_AMQP = (
+    "aio_pika_producer.py",
+    "amqplib_producer.js",
+    "client_producer.py",
+    "php_amqplib_producer.php",
+    "pika_producer.py",
+)
 THROUGH_THE_API = "management_api.sh"
 
 
