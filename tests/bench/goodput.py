@@ -32,14 +32,15 @@ def passed(rows: Sequence[Row], begin: float, end: float, limit: float) -> Passe
 
 
 def settle_time(rows: Sequence[Row], change: float, end: float, limit: float) -> float | None:
-    """Tell after how many seconds all is well, taken together from then up to `end`; None where it never is.
+    """Tell after how many seconds all is well: in the ten that follow, and in all up to `end`; None where it never is.
 
-    All is well when enough calls came through, and few enough were refused. What remains is ten seconds at least: in
-    less there are too few calls to judge.
+    All is well when enough calls came through, and few enough were refused. In less than ten seconds there are too few
+    calls to judge.
     """
     for number in range(int((end - _SHORTEST - change) / _STEP) + 1):
         after = number * _STEP
-        if passed(rows, change + after, end, limit).good:
+        then = change + after
+        if passed(rows, then, then + _SHORTEST, limit).good and passed(rows, then, end, limit).good:
             return after
     return None
 

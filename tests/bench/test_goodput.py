@@ -31,8 +31,8 @@ def test_refused_calls_spoil_a_full_goodput() -> None:
 
 def test_it_is_settled_when_all_that_follows_is_good_taken_together() -> None:
     settled = settle_time([*calls(0, 8, 60), *calls(8, 30, 100)], 0, 30, LIMIT)
-    # Of 25 seconds, three at 60 still leave 95 %.
-    assert settled == 5.0
+    # Of ten seconds, one at 60 still leaves 95 %.
+    assert settled == 7.0
 
 
 def test_what_is_good_at_once_has_settled_at_once() -> None:
@@ -45,8 +45,8 @@ def test_a_short_dip_among_many_good_seconds_is_no_relapse_and_a_long_one_is() -
 
 
 def test_refused_calls_keep_it_from_having_settled() -> None:
-    # Seven seconds with 20 refused are not yet 5 % of all.
-    assert settle_time([*calls(0, 10, 100, 20), *calls(10, 30, 100)], 0, 30, LIMIT) == 3.0
+    # Two of ten seconds with 20 refused are not yet 5 % of them.
+    assert settle_time([*calls(0, 10, 100, 20), *calls(10, 30, 100)], 0, 30, LIMIT) == 7.5
 
 
 def test_what_is_bad_at_the_end_never_settled() -> None:
