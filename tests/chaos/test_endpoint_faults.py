@@ -27,8 +27,11 @@ SCRIPTED: Mapping[str, tuple[str, str]] = {
 """Requests that end in one way whatever the random faults are: the prompt's directive and the error code."""
 
 # A limit is kept to by all calls together, so a 429 says little of single requests. What tests/core has of it is not
-# repeated here; a few show that the wait is heeded.
-THROTTLED = {"429": 0.01, "429 retry-after=1": 0.001, "429 retry-after=6": 0.0005}
+# repeated here; a few show that the wait is heeded. As each long wait sends back all that are in flight, their number
+# is not left to chance: how many deliveries may be interrupted depends on it.
+THROTTLED = {"429": 0.01}
+HELD: Mapping[str, int] = {"[sim: 429 retry-after=1 then 200]": 700, "[sim: 429 retry-after=6 then 200]": 2_000}
+"""Directives that name a wait, and among how many requests there is one of each."""
 OTHERS = [fault for fault in FAULTS if not fault.startswith("429")]
 
 UNCALLED = frozenset({"invalid_request", "malformed_message", "expired"})
@@ -36,7 +39,7 @@ UNCALLED = frozenset({"invalid_request", "malformed_message", "expired"})
 
 async def test_every_request_ends_as_the_record_of_its_calls_demands(trial: Trial, broker_url: str) -> None:
     count = trial.size.of(2_000, 20_000)
-    expected, special = special_requests(count // 100)
+    expected, special = special_requests(count)
     share = trial.random.uniform(0.2, 0.4)
     rates = dict.fromkeys(OTHERS, share / len(OTHERS)) | THROTTLED
     async with open_scene(trial, broker_url, "sqlite", latency=0.02, latency_spread=0.1, error_rates=rates) as scene:
@@ -60,11 +63,14 @@ async def test_every_request_ends_as_the_record_of_its_calls_demands(trial: Tria
     assert_the_metrics_agree(outcomes, verdict, duplicates=len(again))
 
 
-def special_requests(each: int) -> tuple[dict[str, str], list[Request]]:
-    """Make `each` requests of every kind whose end is certain; tell that end by request id."""
+def special_requests(count: int) -> tuple[dict[str, str], list[Request]]:
+    """Make requests of every kind whose end is certain, for a run of `count`; tell that end by request id."""
     past = {"x-deadline": "2026-01-01T00:00:00Z"}
     kinds: list[tuple[str, Request]] = []
-    for number in range(each):
+    for directive, among in HELD.items():
+        held = range(count // among)
+        kinds += [("submitted", request(f"held-{among}-{number}", f"a cat {directive}")) for number in held]
+    for number in range(count // 100):
         kinds += [
             (code, request(f"{kind}-{number}", f"a cat {directive}")) for kind, (directive, code) in SCRIPTED.items()
         ]
