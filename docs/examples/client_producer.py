@@ -33,6 +33,9 @@ async def main() -> int:
         except RequestFailed as failure:
             print(failure)
             return 1
+        except ValueError as wrong:
+            print(f"Not sent: {wrong}")
+            return 1
         except VideogenError as problem:
             print(f"No result for request {problem.request_id}: {problem}", file=sys.stderr)
             return 2

@@ -18,6 +18,7 @@ from tests.deploy.rabbitmq.cluster import CLUSTER_FILE, MONITOR, PRODUCER, Clust
 from tests.deploy.rabbitmq.definitions import FOLDER
 from tests.deploy.rabbitmq.producer import EXCHANGE, KEY
 from tests.deploy.rabbitmq.record import counts_at, posts_at
+from tests.docs.pages import page
 from tests.support.broker import amqp_client, announce
 from tests.support.links import options_for
 
@@ -89,7 +90,8 @@ async def test_every_request_is_answered_and_paid_once_though_nodes_die_and_rest
     docker: str, pytestconfig: pytest.Config
 ) -> None:
     began = time.monotonic()
-    async with running_cluster(docker) as cluster:
+    (start,) = page("deploy/rabbitmq/README.md").left_to(__file__)
+    async with running_cluster(docker, start) as cluster:
         figures = [f"up after {time.monotonic() - began:.0f} s"]
         leader = await cluster.leader("rabbit-1")
         async with traffic_at(cluster.amqp(another(leader), PRODUCER)) as traffic:

@@ -1,5 +1,6 @@
 import json
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,9 @@ import pytest
 from service.settings import Settings, load_settings
 from service.settings.names import KNOWN, PREFIX
 from tests.deploy.harness.command import ROOT, run, wait_until
-from tests.deploy.harness.stack import COMPOSE_FILE, PORTS, Stack, running_stack
+from tests.deploy.harness.stack import COMPOSE_FILE, PORTS, Stack, stack_to_be
+from tests.docs.pages import Block, page
+from tests.support.debian_program import find_or_install
 
 # Images may have to be fetched and built first.
 pytestmark = pytest.mark.timeout(600)
@@ -17,9 +20,10 @@ REVISION = "4ac77f8b2e"
 WORKERS = 3
 CONCURRENCY = 8
 # Grafana is left out: nothing is asked of it here, and its image is large.
-STARTED = ("rabbitmq", "redis", "simulator", "worker", "prometheus")
 OVERRIDES = f"""
 services:
+  grafana:
+    profiles: [left-out]
   worker:
     environment:
       VIDEOGEN_WORKER__CONCURRENCY: "{CONCURRENCY}"
@@ -136,14 +140,27 @@ def test_three_workers_answer_every_request_and_pay_once_though_a_worker_and_the
 ) -> None:
     overrides = tmp_path / "overrides.yml"
     overrides.write_text(OVERRIDES)
-    with running_stack(docker, overrides, f"--scale=worker={WORKERS}", *STARTED, revision=REVISION) as stack:
+    (example,) = page("docs/examples/README.md").left_to(__file__)
+    (short,) = page("README.md").left_to(__file__)
+    start, look = page("deploy/README.md").left_to(__file__)
+    with stack_to_be(docker, overrides, revision=REVISION) as stack:
+        an_example_is_answered(stack, example)
+        for block in (short, start):
+            every_request_is_answered(stack, block)
         assert len(stack.running("worker")) == WORKERS
         redis_keeps_what_it_is_given(stack)
-        every_request_is_answered(stack)
         prometheus_sees_everything(stack)
         a_killed_worker_s_requests_are_answered(stack)
         a_broker_that_dies_loses_nothing(stack)
         the_workers_stop_cleanly(stack)
+        what_is_started_again_is_seen_and_taken_down(stack, look)
+
+
+def an_example_is_answered(stack: Stack, block: Block) -> None:
+    python = Path(sys.executable).parent
+    broker = f"amqp://guest:guest@127.0.0.1:{stack.amqp_port}/"
+    stack.typed(block, first=f"export PATH={python}:$PATH VIDEOGEN_BROKER__URL={broker}")
+    assert stack.record()["requests"]["accepted"] == 1
 
 
 def redis_keeps_what_it_is_given(stack: Stack) -> None:
@@ -152,11 +169,11 @@ def redis_keeps_what_it_is_given(stack: Stack) -> None:
     assert dict(zip(told[::2], told[1::2], strict=True)) == wanted
 
 
-def every_request_is_answered(stack: Stack) -> None:
-    with stack.smoke() as smoke:
-        verdict = smoke.ends()
-    assert verdict.status == 0, verdict
-    assert verdict.said == "100 of 100 results: 100 submitted with 100 different task ids, 0 uncertain, 0 failed"
+def every_request_is_answered(stack: Stack, block: Block) -> None:
+    stack.forget()
+    # Before that stands what the builder says.
+    *_, said = stack.typed(block).splitlines()
+    assert said == "100 of 100 results: 100 submitted with 100 different task ids, 0 uncertain, 0 failed"
     nothing_was_called_twice(stack)
 
 
@@ -218,3 +235,13 @@ def the_workers_stop_cleanly(stack: Stack) -> None:
     stack.compose("stop", "worker")
     states = json.loads(run(stack.docker, "inspect", *workers))
     assert [state["State"]["ExitCode"] for state in states] == [0] * WORKERS
+
+
+def what_is_started_again_is_seen_and_taken_down(stack: Stack, block: Block) -> None:
+    assert find_or_install("curl", "curl", print), "curl is not installed, and cannot be installed from here"
+    seen = stack.typed(block, first="export no_proxy=127.0.0.1,0.0.0.0")
+    assert re.findall(rf"{stack.project}-worker-(\d)\b", seen) == ["1", "2", "3"]
+    assert "videogen_consumer_active 1.0" in seen
+    assert stack.running("rabbitmq") == []
+    volumes = run(stack.docker, "volume", "ls", "--quiet", f"--filter=name={stack.project}").split()
+    assert {f"{stack.project}_rabbitmq", f"{stack.project}_redis"} <= set(volumes)

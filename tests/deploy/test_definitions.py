@@ -1,5 +1,6 @@
 """deploy/rabbitmq: definitions and operator resources say what the worker declares, and a fresh broker takes them."""
 
+import asyncio
 import json
 from pathlib import Path
 from typing import Any
@@ -9,11 +10,21 @@ import pytest
 from service.private_broker.probe import NoAnswerError, server_version
 from tests.chaos.harness.waiting import until
 from tests.deploy.harness.command import ROOT
+from tests.deploy.harness.page import typed
 from tests.deploy.rabbitmq.brokers import OnRabbitMQ4, OnTheInstalledRabbitMQ
-from tests.deploy.rabbitmq.definitions import DEFAULTS, FILE, FOLDER, objects_of, shipped
+from tests.deploy.rabbitmq.definitions import (
+    COMPLETIONS_FILE,
+    DEFAULTS,
+    FILE,
+    FOLDER,
+    completions,
+    objects_of,
+    shipped,
+)
 from tests.deploy.rabbitmq.node_settings import node_settings
 from tests.deploy.rabbitmq.operator_resources import CLUSTER, OPERATOR, rendered, resources_for, user_resource
 from tests.deploy.rabbitmq.stand import ADMIN, MONITOR, PRODUCER, WORKER, Stand
+from tests.docs.pages import page
 from tests.support.environment import environment
 from tests.support.process import process
 from tests.support.running import simulated_endpoint
@@ -31,6 +42,12 @@ def test_the_definitions_hold_the_topology_that_the_worker_declares() -> None:
     wanted = objects_of(DEFAULTS.topology)
     found = {kind: shipped()[kind] for kind in wanted}
     assert found == wanted, "write it anew: .venv/bin/python -m tests.deploy.rabbitmq.definitions"
+
+
+def test_the_definitions_for_completions_hold_what_a_worker_declares_besides() -> None:
+    found = json.loads(COMPLETIONS_FILE.read_text())
+    assert found == completions(), "write it anew: .venv/bin/python -m tests.deploy.rabbitmq.definitions"
+    assert {kind: len(objects) for kind, objects in found.items()} == {"queues": 1, "bindings": 1}
 
 
 def test_the_definitions_hold_nothing_else_but_the_users_without_passwords() -> None:
@@ -174,6 +191,20 @@ class FreshBroker:
         assert status == 0
         assert sum(each["check"].startswith("queue ") for each in findings) == len(DEFAULTS.topology.queues)
 
+    async def test_the_command_of_the_page_adds_the_queue_for_completions(self, fresh: Stand) -> None:
+        await fresh.control("import_definitions", await fresh.place(FILE))
+        (block,) = page("docs/completion.md").left_to(__file__)
+        program, command, file = block.script.split()
+        assert (program, ROOT / file) == ("rabbitmqctl", COMPLETIONS_FILE)
+
+        await fresh.control(command, await fresh.place(ROOT / file))
+
+        (queue,), (binding,) = completions()["queues"], completions()["bindings"]
+        there = await fresh.ask(ADMIN, "GET", f"queues/%2F/{queue['name']}")
+        assert (there["durable"], there["arguments"]) == (True, queue["arguments"])
+        bound = await fresh.ask(ADMIN, "GET", f"queues/%2F/{queue['name']}/bindings")
+        assert [each["routing_key"] for each in bound if each["source"]] == [binding["routing_key"]]
+
     async def test_a_second_import_takes_the_passwords_away(self, fresh: Stand) -> None:
         file = await fresh.place(FILE)
         await fresh.control("import_definitions", file)
@@ -197,6 +228,24 @@ class TestTheInstalledRabbitMQ(OnTheInstalledRabbitMQ, FreshBroker):
 
 
 class TestRabbitMQ4(OnRabbitMQ4, FreshBroker):
+    # Only here can a shell have `rabbitmqctl` ask for something.
+    async def test_the_commands_of_the_page_import_set_passwords_and_shut_the_guest_out(self, fresh: Stand) -> None:
+        (block,) = page("deploy/rabbitmq/README.md").left_to(__file__)
+        assert fresh.command is not None
+        answers = {f"change_password {user}": f"change_password {user} <<< of-{user}" for user in USERS}
+        here = {"rabbitmqctl": fresh.command, "definitions.json": await fresh.place(FILE), **answers}
+        try:
+            await asyncio.to_thread(typed, block, {}, here)
+            for user in USERS:
+                assert await server_version(f"amqp://{user}:of-{user}@{fresh.amqp}/") == fresh.version
+            with pytest.raises(NoAnswerError, match="refused"):
+                await server_version(f"amqp://{ADMIN}:{ADMIN}@{fresh.amqp}/")
+        finally:
+            # The tests after this one need it.
+            await fresh.control("add_user", ADMIN, ADMIN)
+            await fresh.control("set_user_tags", ADMIN, "administrator")
+            await fresh.control("set_permissions", ADMIN, ".*", ".*", ".*")
+
     # Older ones have no `hash_password`.
     async def test_a_hash_put_into_the_definitions_outlives_every_import(self, fresh: Stand, tmp_path: Path) -> None:
         definitions = shipped()

@@ -5,13 +5,16 @@ import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
 from service.adapters.version import installed_version
 from tests.deploy.harness.command import ROOT, run, tool
-from tests.deploy.harness.image import LOCKED_UP, USER, Image, built_image
+from tests.deploy.harness.image import LOCKED_UP, Image, built_image
+from tests.deploy.harness.page import typed
 from tests.deploy.harness.stack import Stack, running_stack
+from tests.docs.pages import Block, page
 
 # Images may have to be fetched and built first.
 pytestmark = pytest.mark.timeout(600)
@@ -126,37 +129,53 @@ def test_a_change_of_the_code_changes_one_small_layer(image: Image, docker: str,
     assert 0 < next(int(size) for size in sizes if size != "0") < 5 * MEGABYTE
 
 
+def test_the_commands_of_the_page_build_it_and_show_its_version(docker: str) -> None:
+    build, _ = page("deploy/README.md").left_to(__file__)
+    name = f"videogen-test-{uuid4().hex[:12]}"
+    try:
+        typed(build, {}, {"-t videogen-worker": f"-t {name}", "--rm videogen-worker": f"--rm {name}"})
+    finally:
+        run(docker, "image", "rm", name)
+
+
 @contextmanager
-def locked_up_worker(stack: Stack) -> Iterator[str]:
-    """A worker started by `docker run`; its SQLite ledger is on a volume."""
+def locked_up_worker(stack: Stack, block: Block, folder: Path) -> Iterator[str]:
+    """A worker started by the `docker run` of a page; its SQLite ledger is on a volume."""
     settings = {
         "VIDEOGEN_BROKER__URL": "amqp://guest:guest@rabbitmq:5672/",
         "VIDEOGEN_ENDPOINT__BASE_URL": "http://simulator:9090",
         "VIDEOGEN_ENDPOINT__API_KEY": "any-key-will-do",
     }
     name = f"{stack.project}-alone"
-    options = [
-        *LOCKED_UP,
-        f"--user={USER}",
-        "--mount=type=volume,destination=/data",
-        f"--network={stack.project}_default",
-    ]
-    options += [f"--env={name}={value}" for name, value in settings.items()]
-    run(stack.docker, "run", "--detach", f"--name={name}", *options, stack.image)
+    variables = folder / "worker.env"
+    variables.write_text("".join(f"{variable}={value}\n" for variable, value in settings.items()))
+    here = {
+        "docker run": f"docker run --detach --name={name} --network={stack.project}_default",
+        "source=ledger": f"source={name}",
+        "worker.env videogen-worker": f"{variables} {stack.image}",
+    }
+    typed(block, {}, here)
     try:
         yield name
     finally:
-        run(stack.docker, "rm", "--force", "--volumes", name)
+        run(stack.docker, "rm", "--force", name)
+        run(stack.docker, "volume", "rm", name)
 
 
 def test_locked_up_it_answers_100_of_100_and_stops_cleanly(docker: str, tmp_path: Path) -> None:
     overrides = tmp_path / "overrides.yml"
     overrides.write_text("{}\n")
-    with (
-        running_stack(docker, overrides, "rabbitmq", "simulator") as stack,
-        locked_up_worker(stack) as worker,
-        stack.smoke() as smoke,
-    ):
+    _, locked_up = page("deploy/README.md").left_to(__file__)
+    (short,) = page("README.md").left_to(__file__)
+    assert set(LOCKED_UP) <= set(re.sub(r"(--[a-z-]+) (?=[^-])", r"\1=", locked_up.script).split())
+    with running_stack(docker, overrides, "rabbitmq", "simulator") as stack:
+        for block in (locked_up, short):
+            stack.forget()
+            it_answers_100_of_100_and_stops_cleanly(stack, block, tmp_path)
+
+
+def it_answers_100_of_100_and_stops_cleanly(stack: Stack, block: Block, folder: Path) -> None:
+    with locked_up_worker(stack, block, folder) as worker, stack.smoke() as smoke:
         verdict = smoke.ends()
         assert verdict.status == 0, verdict
         assert verdict.said.startswith("100 of 100 results: 100 submitted with 100 different task ids")
@@ -167,6 +186,7 @@ def test_locked_up_it_answers_100_of_100_and_stops_cleanly(docker: str, tmp_path
             "called_again": 0,
         }
 
-        run(docker, "stop", "--time=75", worker)
-        ended = json.loads(run(docker, "inspect", worker))[0]["State"]
+        # As long as the page allows it.
+        run(stack.docker, "stop", worker)
+        ended = json.loads(run(stack.docker, "inspect", worker))[0]["State"]
         assert (ended["ExitCode"], ended["OOMKilled"]) == (0, False)

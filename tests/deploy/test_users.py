@@ -1,7 +1,6 @@
 """The users of deploy/rabbitmq/definitions.json on real brokers: each may do its work, and nothing else."""
 
 import json
-import re
 import shlex
 from pathlib import Path
 
@@ -28,10 +27,11 @@ from tests.deploy.rabbitmq.attempts import (
     refused,
 )
 from tests.deploy.rabbitmq.brokers import OnRabbitMQ4, OnTheInstalledRabbitMQ
-from tests.deploy.rabbitmq.definitions import DEFAULTS, FOLDER
+from tests.deploy.rabbitmq.definitions import DEFAULTS
 from tests.deploy.rabbitmq.producer import DIRECT, open_producer, outcome
 from tests.deploy.rabbitmq.stand import ADMIN, MONITOR, PRODUCER, WORKER, Stand
 from tests.deploy.rabbitmq.worker import worker_on
+from tests.docs.pages import page
 from tests.support.environment import environment
 from tests.support.process import process
 from tests.support.running import Running
@@ -43,7 +43,6 @@ TOPOLOGY = DEFAULTS.topology
 QUEUES = tuple(spec.name for spec in TOPOLOGY.queues)
 WORKED_ON = (TOPOLOGY.requests, TOPOLOGY.dead, TOPOLOGY.undelivered)
 WAIT_LIMIT = 40.0
-README = FOLDER / "README.md"
 
 
 def request(prompt: str) -> bytes:
@@ -134,10 +133,11 @@ class UsersOfTheDefinitions:
     async def test_the_commands_of_the_readme_let_the_worker_declare(self, laid_out: Stand) -> None:
         assert await refused(laid_out, WORKER, declare_topology)
 
-        commands = re.findall(r"^rabbitmqctl (set_(?:topic_)?permissions worker .*)$", README.read_text(), re.MULTILINE)
-        assert len(commands) == 2
-        for each in commands:
-            await laid_out.control(*shlex.split(each))
+        (block,) = page("deploy/rabbitmq/README.md").left_to(__file__)
+        for each in block.script.splitlines():
+            program, *arguments = shlex.split(each)
+            assert program == "rabbitmqctl"
+            await laid_out.control(*arguments)
 
         assert not await refused(laid_out, WORKER, declare_topology)
         for queue in QUEUES:

@@ -4,7 +4,7 @@ import os
 import re
 import stat
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,7 +54,7 @@ def surroundings(broker_url: str, prefix: str, folder: Path) -> Surroundings:
 
 def _commands(folder: Path) -> Path:
     """Make the commands of this source tree, whatever else is installed under their names."""
-    folder.mkdir(exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
     python = f"PYTHONPATH={ROOT} exec {sys.executable}"
     for name, command in {"videogen-worker": f"{python} -m service", "python": python, "python3": python}.items():
         file = folder / name
@@ -65,26 +65,35 @@ def _commands(folder: Path) -> Path:
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """Somebody who follows `page`. `differences` are what must be typed here in place of what the page shows."""
+    """Somebody who follows `page`.
+
+    `differences` are what must be typed here in place of what the page shows; `lacking` are programs that are not here.
+    """
 
     page: Page
     shell: Shell
     differences: Mapping[str, str]
+    lacking: frozenset[str] = frozenset()
 
     async def follow(self) -> None:
         """Run every block that can be run; each must end as the page says, and print what it shows."""
-        unused = [shown for shown in self.differences if not any(shown in block.script for block in self.page.run)]
-        assert self.page.run
+        blocks = [block for block in self.page.run if block.needs not in self.lacking]
+        unused = [shown for shown in self.differences if not any(shown in block.script for block in blocks)]
+        assert blocks
         assert unused == [], f"{self.page.name} does not show {unused} any more; correct its test"
-        for block in self.page.run:
-            script = self._here(block.script)
-            if block.stays_up is not None:
-                await self.shell.stay(script, block.stays_up)
-                continue
-            ended = await self.shell.run(script)
-            place = f"{self.page.name}, line {block.line}"
-            assert ended.status == block.exit_status, f"{place} ended with {ended.status}:\n{ended.output}"
-            assert missing(self._printed(block), ended) == [], f"{place} did not print this, but\n{ended.output}"
+        for block in blocks:
+            await self.run(block)
+
+    async def run(self, block: Block) -> None:
+        """Run one block of the page."""
+        script = self._here(block.script)
+        if block.stays_up is not None:
+            await self.shell.stay(script, block.stays_up)
+            return
+        ended = await self.shell.run(script)
+        place = f"{self.page.name}, line {block.line}"
+        assert ended.status == block.exit_status, f"{place} ended with {ended.status}:\n{ended.output}"
+        assert missing(self._printed(block), ended) == [], f"{place} did not print this, but\n{ended.output}"
 
     def _here(self, text: str) -> str:
         for shown, here in self.differences.items():
@@ -115,8 +124,9 @@ async def reader(
     settings: Mapping[str, str] | None = None,
     differences: Mapping[str, str] | None = None,
     start: Path | None = None,
+    lacking: Collection[str] = (),
 ) -> AsyncIterator[Reader]:
     """Sit down before a page, with these settings in the environment, in `start` or an empty folder."""
     folder = start or around.folder / "reader"
     async with shell(folder, around.folder / "memory", around.environment(**(settings or {}))) as session:
-        yield Reader(page, session, differences or {})
+        yield Reader(page, session, differences or {}, frozenset(lacking))

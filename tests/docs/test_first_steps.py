@@ -1,29 +1,19 @@
 """A newcomer with one page: from nothing but the source to an answer for a program of their own."""
 
-import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
-from tests.docs.pages import ROOT, Page, page
+from service.private_broker.free_ports import free_ports
+from tests.docs.pages import Page, page
 from tests.docs.reader import SHOWN_BROKER, SHOWN_PORT, Surroundings, reader
 
 PROMISED = 300.0
-SOURCES = ("pyproject.toml", "README.md", "LICENSE", "CHANGELOG.md")
 # Each installs the package with all that it needs.
 pytestmark = pytest.mark.timeout(PROMISED + 60)
-
-
-@pytest.fixture
-def checkout(around: Surroundings) -> Path:
-    """The source, as somebody has it who begins."""
-    folder = around.folder / "videogen-worker"
-    shutil.copytree(ROOT / "service", folder / "service", ignore=shutil.ignore_patterns("__pycache__"))
-    for name in SOURCES:
-        shutil.copy(ROOT / name, folder)
-    return folder
 
 
 def differences(around: Surroundings, client: str, broker: str) -> dict[str, str]:
@@ -38,11 +28,16 @@ def differences(around: Surroundings, client: str, broker: str) -> dict[str, str
 
 
 async def follow(
-    page: Page, around: Surroundings, checkout: Path, settings: Mapping[str, str], typed: Mapping[str, str]
+    page: Page,
+    around: Surroundings,
+    checkout: Path,
+    settings: Mapping[str, str],
+    typed: Mapping[str, str],
+    lacking: Collection[str] = (),
 ) -> None:
     """Follow the page within the time that it promises; what it started must end well."""
     began = time.monotonic()
-    async with reader(page, around, settings, typed, start=checkout) as somebody:
+    async with reader(page, around, settings, typed, start=checkout, lacking=lacking) as somebody:
         await somebody.follow()
         took = time.monotonic() - began
 
@@ -50,11 +45,26 @@ async def follow(
     assert [await program.exits() for program in somebody.shell.staying] == [0, 0]
 
 
-async def test_the_tutorial_leads_to_a_video_id_within_five_minutes(around: Surroundings, checkout: Path) -> None:
+async def test_the_tutorial_leads_to_a_video_id_within_five_minutes(
+    around: Surroundings, checkout: Path, lacking: frozenset[str]
+) -> None:
     typed = differences(around, "VideogenClient(BROKER)", "BROKER")
-    await follow(page("docs/tutorial.md"), around, checkout, {}, typed)
+    if "docker" not in lacking:
+        typed = in_a_container(typed)
+    await follow(page("docs/tutorial.md"), around, checkout, {}, typed, lacking)
 
     assert (around.folder / "try-videogen" / "videogen-ledger.db").is_file()
+
+
+def in_a_container(typed: Mapping[str, str]) -> dict[str, str]:
+    """Have the page's own broker, under a name and at a port that others on this machine do not use."""
+    (port,) = free_ports(1)
+    return {
+        **typed,
+        "videogen-broker": f"videogen-test-{uuid4().hex[:12]}",
+        "127.0.0.1:5672:5672": f"127.0.0.1:{port}:5672",
+        SHOWN_BROKER: SHOWN_BROKER.replace("5672", str(port)),
+    }
 
 
 async def test_the_readme_leads_to_an_answer_for_a_program_of_ones_own_within_five_minutes(

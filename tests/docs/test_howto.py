@@ -1,8 +1,10 @@
 """Each how-to page, followed beside a worker that runs already."""
 
 import json
+import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import aio_pika
@@ -11,7 +13,7 @@ from service.core.facts import Settled
 from service.core.topology import Topology
 from service.settings import Settings
 from service.simulator.server import Simulator
-from tests.docs.pages import page
+from tests.docs.pages import ROOT, page
 from tests.docs.reader import SHOWN_PORT, Surroundings, reader
 from tests.support.broker import Amqp
 from tests.support.running import Running, running_worker, settings_for, simulated_endpoint
@@ -102,6 +104,31 @@ async def fill_the_parking_queues(running: Running, simulator: Simulator, amqp: 
     await send("wrong", "A lighthouse", size="1x1")
     await send("unheard", "A lighthouse", reply_to=GONE)
     await running.facts.wait_for(Settled, 6, GUARD)
+
+
+async def test_an_overlay_of_ones_own_shows_where_values_go(around: Surroundings) -> None:
+    start = around.folder / "checkout"
+    shutil.copytree(ROOT / "deploy", start / "deploy")
+    async with reader(page("docs/howto/run-on-kubernetes.md"), around, start=start) as somebody:
+        await somebody.follow()
+
+    ours = start / "deploy" / "kubernetes" / "overlays" / "ours" / "kustomization.yaml"
+    assert "Yours" in ours.read_text()
+
+
+async def test_an_example_is_answered_by_a_demo_that_stays_up(around: Surroundings) -> None:
+    settings = {"VIDEOGEN_TEST_AMQP_URL": around.broker_url}
+    async with reader(page("docs/examples/README.md"), around, settings, start=ROOT) as somebody:
+        demo, example = somebody.page.run
+        await somebody.run(demo)
+        (prefix,) = (
+            line.removeprefix("Queues: ").removesuffix(".*")
+            for line in somebody.shell.staying[0].output
+            if line.startswith("Queues: ")
+        )
+        shown = {"amqp://guest:guest@127.0.0.1:PORT/": around.broker_url, "videogen-demo-ID": prefix}
+        assert all(each in example.script for each in shown)
+        await replace(somebody, differences=shown).run(example)
 
 
 async def test_a_model_is_added_checked_and_asked_for(around: Surroundings) -> None:

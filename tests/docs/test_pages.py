@@ -46,6 +46,8 @@ def test_a_block_within_a_list_is_found() -> None:
         ("stays up: it listens", Block(2, "one\n", stays_up="it listens")),
         ("exit status: 3", Block(2, "one\n", exit_status=3)),
         ("not run: it needs a cluster", Block(2, "one\n", not_run="it needs a cluster")),
+        ("needs: docker", Block(2, "one\n", needs="docker")),
+        ("run by: tests/docs/test_pages.py", Block(2, "one\n", run_by="tests/docs/test_pages.py")),
     ],
 )
 def test_a_comment_before_a_block_says_what_becomes_of_it(marker: str, block: Block) -> None:
@@ -87,6 +89,22 @@ def test_what_is_shown_must_be_printed_in_its_order() -> None:
 def test_a_test_follows_every_page_with_commands_to_run() -> None:
     tests = "".join(file.read_text(encoding="utf-8") for file in Path(__file__).parent.glob("test_*.py"))
     assert {page.name for page in PAGES if page.run} == set(re.findall(r'\bpage\("([^"]+)"\)', tests))
+
+
+def test_the_test_that_a_block_is_left_to_takes_it_from_its_page() -> None:
+    left = {(page.name, block.run_by) for page in PAGES for block in page.blocks if block.run_by is not None}
+    taking = {
+        (page.name, test)
+        for page, test in ((page, test) for page in PAGES for _, test in left)
+        if re.search(rf'page\("{re.escape(page.name)}"\)', read := (ROOT / test).read_text())
+        and "left_to(__file__)" in read
+    }
+    assert left
+    assert left <= taking
+
+
+def test_what_is_not_run_needs_a_cluster() -> None:
+    assert {(page.name, block.not_run) for page, block in NOT_RUN if block.not_run != "it needs a cluster"} == set()
 
 
 def test_commands_stand_in_blocks_that_say_so() -> None:

@@ -1,4 +1,5 @@
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,15 @@ async def test_our_command_and_python_are_those_of_this_source_tree(nowhere: Sur
     (stayed,) = (await follow(text, nowhere, {SHOWN_PORT: str(nowhere.endpoint_port)})).staying
     assert await stayed.exits() == 0
     assert f"http://127.0.0.1:{nowhere.endpoint_port};" in stayed.output[0]
+
+
+async def test_a_block_that_needs_what_is_not_here_is_left_out(nowhere: Surroundings) -> None:
+    page = Page(ROOT / "docs/made-up.md", "<!-- needs: docker -->\n```sh\nfalse\n```\n\n```sh\ntrue\n```\n")
+    async with reader(page, nowhere, lacking={"docker"}) as somebody:
+        await somebody.follow()
+    async with reader(page, replace(nowhere, folder=nowhere.folder / "again"), lacking=()) as somebody:
+        with pytest.raises(AssertionError, match="line 2 ended with 1"):
+            await somebody.follow()
 
 
 @pytest.mark.parametrize(

@@ -1,17 +1,22 @@
 """Commands of the reference pages and of the runbook, on real queues, ledgers and endpoints."""
 
 import asyncio
+import os
+import sys
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
 from service.client import Options, VideogenClient
 from service.settings import TrackingSettings
 from tests.cli.parked.messages import ParkingLot
+from tests.deploy.harness.command import run
 from tests.docs.pages import ROOT, page
 from tests.docs.reader import SHOWN_PORT, Surroundings, reader
 from tests.support.broker import Amqp, announce
+from tests.support.collector import collector
 from tests.support.debian_program import find_or_install
 from tests.support.running import running_worker, settings_for, simulated_endpoint
 
@@ -57,6 +62,23 @@ async def test_parked_messages_are_listed_replayed_and_discarded(around: Surroun
     assert sorted(await lot.ids(lot.topology.requests, len(BLOCKED))) == BLOCKED
     assert await amqp.count(lot.topology.dead) == 0
     assert await amqp.count(lot.topology.results) == 1
+
+
+async def test_the_commands_of_the_readme_replay_what_it_says(around: Surroundings, amqp: Amqp) -> None:
+    lot = ParkingLot(amqp, around.broker_url, around.prefix)
+    await lot.open()
+    await lot.add_dead("late", "unavailable")
+    await lot.add_dead("in-doubt", "uncertain")
+    await lot.add_dead("wrong", "malformed_message")
+    await lot.add_undelivered("unheard", "nobody-listens-here")
+    readme = page("README.md")
+    (block,) = readme.left_to(__file__)
+    settings = {"VIDEOGEN_BROKER__URL": around.broker_url}
+    async with reader(readme, around, settings, {"--request-id ID": "--request-id in-doubt"}) as somebody:
+        await somebody.run(block)
+
+    assert await lot.ids(lot.topology.requests, 2) == ["late", "in-doubt"]
+    assert [await amqp.count(queue) for queue in (lot.topology.dead, lot.topology.undelivered)] == [1, 1]
 
 
 async def test_the_record_of_a_request_is_found_in_each_ledger(
@@ -107,6 +129,35 @@ async def answer_one(around: Surroundings, ledger: str, *, followed: bool = Fals
         ):
             prompt = "A lighthouse [sim: task-stuck]"
             await client.generate(model="wan2.2-t2v-plus", prompt=prompt, request_id="answered")
+
+
+async def test_the_extra_brings_what_sends_spans_to_a_collector(around: Surroundings, checkout: Path) -> None:
+    folder = around.folder / "environment"
+    uv = Path(sys.executable).with_name("uv")
+    await asyncio.to_thread(run, uv, "venv", "--quiet", f"--python={sys.executable}", folder)
+    pip = folder / "bin" / "pip"
+    pip.write_text(f'#!/bin/sh\nexec {uv} pip "$@"\n')
+    pip.chmod(0o755)
+    async with simulated_endpoint() as simulator, collector() as collected:
+        differences = {"'videogen-worker[otel]'": f"'{checkout}[otel]'", "http://collector:4318": collected.url}
+        settings = {
+            "PATH": f"{folder / 'bin'}:{os.environ['PATH']}",
+            "VIRTUAL_ENV": str(folder),
+            "VIDEOGEN_BROKER__URL": around.broker_url,
+            "VIDEOGEN_ENDPOINT__BASE_URL": simulator.base_url,
+            "VIDEOGEN_ENDPOINT__API_KEY": "any-key",
+            "VIDEOGEN_LEDGER__URL": "none",
+            "NO_PROXY": "127.0.0.1",
+            "no_proxy": "127.0.0.1",
+        }
+        async with reader(page("docs/tracing.md"), around, settings, differences) as somebody:
+            await somebody.follow()
+            async with VideogenClient(around.broker_url, Options(prefix=around.prefix)) as client:
+                await client.generate(model="wan2.2-t2v-plus", prompt="A lighthouse")
+
+    names = {span.name for span in collected.spans}
+    assert f"process {around.prefix}.requests" in names
+    assert "POST /v2/videos/generations" in names
 
 
 async def test_the_simulated_endpoint_refuses_as_its_page_shows(around: Surroundings, needs: Needs) -> None:

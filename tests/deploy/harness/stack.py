@@ -8,8 +8,11 @@ from typing import Any
 from urllib.parse import quote
 from uuid import uuid4
 
+from service.private_broker.free_ports import free_ports
 from tests.deploy.harness.command import ROOT, attempt, run
+from tests.deploy.harness.page import typed
 from tests.deploy.harness.smoke import Smoke, smoke
+from tests.docs.pages import Block
 
 COMPOSE_FILE = ROOT / "docker-compose.yml"
 PORTS = ("AMQP_PORT", "MANAGEMENT_PORT", "SIMULATOR_PORT", "WORKER_PORTS", "PROMETHEUS_PORT", "GRAFANA_PORT")
@@ -31,6 +34,7 @@ class Stack:
         self.docker = docker
         self.project = f"videogen-test-{uuid4().hex[:12]}"
         self.image = f"{self.project}-worker"
+        (self.amqp_port,) = free_ports(1)
         self._environment: Mapping[str, str] = {
             "COMPOSE_PROJECT_NAME": self.project,
             "COMPOSE_FILE": f"{COMPOSE_FILE}:{overrides}",
@@ -39,10 +43,16 @@ class Stack:
             "REVISION": revision,
             # Each takes any that is free.
             **dict.fromkeys(PORTS, "0"),
+            # For examples of the pages, which run outside.
+            "AMQP_PORT": str(self.amqp_port),
         }
 
     def compose(self, *arguments: str) -> str:
         return run(self.docker, "compose", *arguments, environment=self._environment)
+
+    def typed(self, block: Block, *, first: str = "") -> str:
+        """Run a block of a page, after `first`, and return what it printed."""
+        return typed(block, self._environment, first=first)
 
     def running(self, service: str) -> list[str]:
         """The ids of the containers of a service."""
@@ -89,14 +99,21 @@ class Stack:
 
 
 @contextmanager
-def running_stack(docker: str, overrides: Path, *services: str, revision: str = "unknown") -> Iterator[Stack]:
-    """Build the image, start these services and what they need, and wait until all are healthy."""
+def stack_to_be(docker: str, overrides: Path, revision: str = "unknown") -> Iterator[Stack]:
+    """Have a stack of which nothing is started; what is started until the end is removed then."""
     stack = Stack(docker, overrides, revision)
     try:
-        stack.compose("up", "--build", "--detach", "--wait", *services)
         yield stack
     except BaseException as error:
         error.add_note(stack.last_words())
         raise
     finally:
         stack.remove()
+
+
+@contextmanager
+def running_stack(docker: str, overrides: Path, *services: str, revision: str = "unknown") -> Iterator[Stack]:
+    """Build the image, start these services and what they need, and wait until all are healthy."""
+    with stack_to_be(docker, overrides, revision) as stack:
+        stack.compose("up", "--build", "--detach", "--wait", *services)
+        yield stack

@@ -16,6 +16,8 @@ from service.core.topology import Topology
 from service.private_broker.free_ports import free_ports
 from tests.chaos.harness.waiting import until
 from tests.deploy.harness.command import ROOT, attempt, run
+from tests.deploy.harness.page import typed
+from tests.docs.pages import Block
 
 COMPOSE_FILE = ROOT / "docker-compose.yml"
 CLUSTER_FILE = ROOT / "deploy" / "compose" / "cluster.yaml"
@@ -47,6 +49,7 @@ class Cluster:
         self._environment = {
             "COMPOSE_PROJECT_NAME": self.project,
             "COMPOSE_FILE": str(COMPOSE_FILE),
+            "COMPOSE_ENV_FILES": "/dev/null",
             "COMPOSE_PROFILES": "cluster",
             "WORKER_IMAGE": f"{self.project}-worker",
             # Held while a node is away, so that it comes back at the same.
@@ -54,7 +57,11 @@ class Cluster:
         }
 
     async def compose(self, *arguments: str) -> str:
-        return await self._docker("compose", "--env-file", "/dev/null", *arguments)
+        return await self._docker("compose", *arguments)
+
+    async def typed(self, block: Block) -> None:
+        """Run a block of a page."""
+        await asyncio.to_thread(typed, block, self._environment)
 
     async def configuration(self) -> dict[str, Any]:
         """Read the services as Docker reads them."""
@@ -140,11 +147,11 @@ def _short(node: str) -> str:
 
 
 @asynccontextmanager
-async def running_cluster(docker: str) -> AsyncIterator[Cluster]:
-    """Build the image, start the cluster, and wait until its workers take requests."""
+async def running_cluster(docker: str, start: Block) -> AsyncIterator[Cluster]:
+    """Build the image, start the cluster with the commands of a page, and wait until its workers take requests."""
     cluster = Cluster(docker)
     try:
-        await cluster.compose("up", "--build", "--detach", "--wait", "worker-cluster")
+        await cluster.typed(start)
         yield cluster
     except BaseException:
         # Shown with the failure.

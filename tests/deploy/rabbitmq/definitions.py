@@ -7,10 +7,11 @@ from typing import Any
 from pydantic import SecretStr
 
 from service.core.topology import Topology
-from service.settings import EndpointSettings, Settings
+from service.settings import EndpointSettings, Settings, TrackingSettings
 
 FOLDER = Path(__file__).parents[3] / "deploy" / "rabbitmq"
 FILE = FOLDER / "definitions.json"
+COMPLETIONS_FILE = FOLDER / "completions.json"
 VHOST = "/"
 
 DEFAULTS = Settings(endpoint=EndpointSettings(base_url="http://endpoint", api_key=SecretStr("none")))
@@ -44,5 +45,17 @@ def objects_of(topology: Topology) -> dict[str, list[dict[str, Any]]]:
     }
 
 
+def completions() -> dict[str, list[dict[str, Any]]]:
+    """Write what a worker that follows tasks needs besides."""
+    without = objects_of(DEFAULTS.topology)
+    tracking = DEFAULTS.model_copy(update={"tracking": TrackingSettings(enabled=True)})
+    return {
+        kind: more
+        for kind, objects in objects_of(tracking.topology).items()
+        if (more := [each for each in objects if each not in without[kind]])
+    }
+
+
 if __name__ == "__main__":
+    COMPLETIONS_FILE.write_text(json.dumps(completions(), indent=2) + "\n")
     FILE.write_text(json.dumps(shipped() | objects_of(DEFAULTS.topology), indent=2) + "\n")

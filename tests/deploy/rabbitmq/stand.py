@@ -31,13 +31,17 @@ Control = Callable[..., Awaitable[str]]
 
 @dataclass(slots=True)
 class Stand:
-    """`control` runs `rabbitmqctl`; `place` puts a file where that finds it. Addresses are `host:port`."""
+    """`control` runs `rabbitmqctl`; `place` puts a file where that finds it. Addresses are `host:port`.
+
+    `command` is how a shell runs `rabbitmqctl`, where one can.
+    """
 
     version: str
     amqp: str
     management: str
     control: Control
     place: Callable[[Path], Awaitable[str]]
+    command: str | None = None
     passwords: dict[str, str] = field(default_factory=lambda: {ADMIN: ADMIN})
 
     def url(self, user: str) -> str:
@@ -127,7 +131,8 @@ async def rabbitmq_4(docker: str) -> AsyncIterator[Stand]:
     try:
         amqp, management = [(await _run(docker, "port", container, port)).splitlines()[0] for port in ("5672", "15672")]
         version = await wait_for_version(f"amqp://{ADMIN}:{ADMIN}@{amqp}/", _START_LIMIT)
-        yield Stand(version, amqp, management, control, copy)
+        command = f"{docker} exec --interactive {container} rabbitmqctl"
+        yield Stand(version, amqp, management, control, copy, command)
     finally:
         await _run(docker, "rm", "--force", "--volumes", container)
 

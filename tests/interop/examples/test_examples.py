@@ -57,6 +57,14 @@ class EachExample:
         assert re.match("invalid_request: .*100x100", ended.said)
         assert simulator.record.posts == ()
 
+    async def test_a_field_that_nobody_knows_ends_with_1_and_is_named(self, place: Place, tmp_path: Path) -> None:
+        async with place.worker(tmp_path) as simulator:
+            ended = await place.example.run(request("A fox", promt="A lighthouse"))
+
+        assert (ended.status, ended.complained) == (1, "")
+        assert "promt" in ended.said
+        assert simulator.record.posts == ()
+
     async def test_without_an_answer_it_ends_with_2_and_under_the_same_id_gets_it_later(
         self, place: Place, tmp_path: Path
     ) -> None:
