@@ -43,7 +43,9 @@ def _collector_secrets() -> Iterator[str]:
         for header in os.environ.get(f"{prefix}_HEADERS", "").split(","):
             value = header.partition("=")[2].strip()
             if value:
-                yield from (value, unquote(value))
+                decoded = unquote(value)
+                # A credential may be quoted without its scheme: "Bearer".
+                yield from (value, decoded, decoded.rpartition(" ")[2])
         url = os.environ.get(f"{prefix}_ENDPOINT", "")
         yield from _forms(url)
         # The exporter quotes it where it cannot connect.
