@@ -1,47 +1,19 @@
 """What port `Ledger` promises, shown for every adapter."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime
-from pathlib import Path
-from uuid import uuid4
 
 import pytest
 
 from service.adapters.ledger.opening import OpenLedger
 from service.core.call import Answer
 from service.core.ledger import Claimed, DoubtRecord, Known, Permit, Running, SubmittedRecord
-from tests.support.ledgers import LEASE, RedisStage, SqliteStage, Stage, VolatileStage
+from tests.support.ledgers import LEASE, Stage
 
 NO_PERMIT = Permit()
 SUBMITTED = SubmittedRecord("cgt:task-1", "wan2.2-t2v-plus", 2, datetime(2026, 1, 1, 12, 30, 15, 123456, tzinfo=UTC))
 ANSWER = Answer(504, "GatewayTimeout", "nobody answered")
 DOUBT = DoubtRecord(ANSWER, 1)
-
-
-@pytest.fixture(params=["volatile", "sqlite", "redis"])
-async def stage(request: pytest.FixtureRequest, tmp_path: Path, redis_url: str) -> AsyncIterator[Stage]:
-    match request.param:
-        case "volatile":
-            yield VolatileStage()
-        case "sqlite":
-            yield SqliteStage(tmp_path / "ledger.db")
-        case _:
-            on_redis = RedisStage(redis_url, f"test-{uuid4().hex[:12]}")
-            yield on_redis
-            await on_redis.clear()
-
-
-@pytest.fixture
-async def ledger(stage: Stage) -> AsyncIterator[OpenLedger]:
-    async with stage.open("a") as ledger:
-        yield ledger
-
-
-@pytest.fixture
-async def other(stage: Stage) -> AsyncIterator[OpenLedger]:
-    async with stage.open("b") as ledger:
-        yield ledger
 
 
 async def test_a_request_that_nobody_knows_is_claimed_once(ledger: OpenLedger) -> None:

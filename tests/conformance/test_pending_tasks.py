@@ -1,11 +1,8 @@
 """What port `PendingTasks` promises, shown for every ledger."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
-from uuid import uuid4
 
 import pytest
 
@@ -13,38 +10,13 @@ from service.adapters.ledger.opening import OpenLedger
 from service.core.call import Answer
 from service.core.ledger import DoubtRecord, Permit, SubmittedRecord
 from service.core.pending_task import Follow, PendingTask
-from tests.support.ledgers import LEASE, RedisStage, SqliteStage, Stage, VolatileStage
+from tests.support.ledgers import LEASE, Stage
 
 FIRST = 5.0
 AT = datetime(2026, 1, 1, 12, 30, 15, 123456, tzinfo=UTC)
 TASK = PendingTask("cgt:task-1", "r", "wan2.2-t2v-plus", AT, "c", "replies", {"traceparent": "t", "tracestate": "s"})
 RECORD = SubmittedRecord(TASK.task_id, TASK.model, 1, AT)
 LEASE_SECONDS = LEASE.total_seconds()
-
-
-@pytest.fixture(params=["volatile", "sqlite", "redis"])
-async def stage(request: pytest.FixtureRequest, tmp_path: Path, redis_url: str) -> AsyncIterator[Stage]:
-    match request.param:
-        case "volatile":
-            yield VolatileStage()
-        case "sqlite":
-            yield SqliteStage(tmp_path / "ledger.db")
-        case _:
-            on_redis = RedisStage(redis_url, f"test-{uuid4().hex[:12]}")
-            yield on_redis
-            await on_redis.clear()
-
-
-@pytest.fixture
-async def ledger(stage: Stage) -> AsyncIterator[OpenLedger]:
-    async with stage.open("a") as ledger:
-        yield ledger
-
-
-@pytest.fixture
-async def other(stage: Stage) -> AsyncIterator[OpenLedger]:
-    async with stage.open("b") as ledger:
-        yield ledger
 
 
 async def follow(ledger: OpenLedger, task: PendingTask = TASK, first: float = FIRST) -> None:
