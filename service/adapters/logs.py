@@ -1,5 +1,6 @@
 """Turns facts into log lines. No line holds a payload or a secret."""
 
+import logging
 from dataclasses import fields
 
 import structlog
@@ -68,6 +69,8 @@ class LogObserver:
     def __init__(self) -> None:
         # Bound once: the lazy kind would be bound anew for each line.
         self._log: structlog.typing.FilteringBoundLogger = structlog.get_logger().bind()
+        # Asked once: a request has three lines at debug, and most workers write none of them.
+        self._in_detail = self._log.is_enabled_for(logging.DEBUG)
         self._no_connection: str | None = None
         self._limited = False
 
@@ -97,7 +100,8 @@ class LogObserver:
     def _request(self, fact: Settled | SettlementAbandoned | DefectFound | Received | Joined) -> None:
         match fact:
             case Received(redelivered=redelivered, queue_wait=wait):
-                self._log.debug("message received", redelivered=redelivered, queue_wait=wait)
+                if self._in_detail:
+                    self._log.debug("message received", redelivered=redelivered, queue_wait=wait)
             case Joined(request_id=request_id, redelivered=redelivered):
                 self._log.info("copy joined the running request", request_id=request_id, redelivered=redelivered)
             case Settled():
@@ -114,14 +118,15 @@ class LogObserver:
     def _call(self, fact: CallEnded | RetryPlanned | CallPrevented | RecordMissing) -> None:
         match fact:
             case CallEnded():
-                self._log.debug(
-                    "call ended",
-                    request_id=fact.request_id,
-                    attempt=fact.attempt,
-                    seconds=_rounded(fact.seconds),
-                    result=result_class(fact.result).value,
-                    **_answer(fact.result),
-                )
+                if self._in_detail:
+                    self._log.debug(
+                        "call ended",
+                        request_id=fact.request_id,
+                        attempt=fact.attempt,
+                        seconds=_rounded(fact.seconds),
+                        result=result_class(fact.result).value,
+                        **_answer(fact.result),
+                    )
                 self._reach(fact.result)
             case RetryPlanned():
                 self._log.info(
@@ -183,7 +188,8 @@ class LogObserver:
             case Published(attempt=PublishAttempt.NACKED | PublishAttempt.TIMEOUT as attempt, seconds=seconds):
                 self._log.warning("a queue did not take a message", attempt=attempt.value, seconds=_rounded(seconds))
             case Published(attempt=attempt, seconds=seconds):
-                self._log.debug("publish ended", attempt=attempt.value, seconds=_rounded(seconds))
+                if self._in_detail:
+                    self._log.debug("publish ended", attempt=attempt.value, seconds=_rounded(seconds))
 
 
 def _settled(fact: Settled) -> dict[str, object]:

@@ -68,21 +68,19 @@ class Handler:
 
     async def handle(self, delivery: Delivery, identity: Identity) -> Handled:
         """Bring one request to its outcome. Raises nothing but cancellation: a defect is an outcome too."""
-        called, earlier = False, history_of(delivery, self._clock.now()).attempts
+        called, history = False, history_of(delivery, self._clock.now())
         warnings = (NO_MESSAGE_ID,) if identity.made_up else ()
         try:
             reading = self._reader.read(delivery)
             warnings = (*reading.warnings, *warnings)
             match reading:
                 case Unreadable(outcome=outcome):
-                    return Handled(await self._known(delivery, identity) or outcome, warnings)
+                    return Handled(await self._known(identity, history) or outcome, warnings)
                 case Readable(request=request, deadline=deadline):
-                    history = history_of(delivery, self._clock.now())
-                    trace = trace_headers(delivery.headers)
                     call = Call(
                         identity.request_id,
                         request,
-                        trace,
+                        trace_headers(delivery.headers),
                         history.attempts,
                         history.replay,
                         reply_to=delivery.reply_to,
@@ -92,14 +90,13 @@ class Handler:
                     return Handled(await self._place(call, deadline, history), warnings)
         except Exception as error:  # noqa: BLE001 - the last boundary before a message would be lost
             self._observer.notify(DefectFound(identity.request_id, error))
-            return Handled(Defect(called=called, earlier=earlier), warnings)
+            return Handled(Defect(called=called, earlier=history.attempts), warnings)
 
-    async def _known(self, delivery: Delivery, identity: Identity) -> Outcome | None:
+    async def _known(self, identity: Identity, history: History) -> Outcome | None:
         """Tell what became of an earlier copy of a message that is no valid request: it may have been one before.
 
         The catalogue and the limits may have changed since it was called.
         """
-        history = history_of(delivery, self._clock.now())
         found = None if identity.made_up else await self._caller.look_up(identity.request_id)
         match found:
             case AlreadyKnown(known=known):
@@ -112,16 +109,14 @@ class Handler:
                 return InDoubt(Answer(), history.attempts) if history.doubt else None
 
     async def _place(self, call: Call, deadline: datetime | None, history: History) -> Outcome:
-        time_left = self._time_left(history, deadline)
-        if (wait := self._wait_asked_for(history)) > 0 and time_left > 0:
+        if (wait := self._wait_asked_for(history)) > 0 and (time_left := self._time_left(history, deadline)) > 0:
             return Postponed(wait_on(self._policy.tiers, wait, time_left=time_left), history)
         placed = await self._caller.place(call, deadline)
         match placed:
             case Finished(result=result, attempts=attempts, doubt=doubt):
-                past = _after(history, attempts, doubt=doubt)
                 if isinstance(result, Accepted):
-                    return Submitted(result.task_id, call.request.model, past.attempts)
-                return self._failed(result, deadline, past)
+                    return Submitted(result.task_id, call.request.model, history.attempts + attempts)
+                return self._failed(result, deadline, _after(history, attempts, doubt=doubt))
             case AlreadyKnown(known=known):
                 return _outcome_of(known)
             case RunningElsewhere(seconds=seconds, attempts=attempts, doubt=doubt):

@@ -25,14 +25,16 @@ async def test_a_call_is_one_post_with_key_body_and_trace() -> None:
         "size": "832*480",
         "watermark": False,
     }
-    names = ("Authorization", "Idempotency-Key", "Content-Type", "Accept-Encoding", "traceparent")
-    assert [post.headers(name) for name in names] == [
-        [f"Bearer {KEY}"],
-        ["request-1"],
-        ["application/json"],
-        ["identity"],
-        [CALL.trace["traceparent"]],
-    ]
+    for name, value in {
+        "Host": f"127.0.0.1:{server.port}",
+        "Content-Length": str(len(post.body)),
+        "Authorization": f"Bearer {KEY}",
+        "Idempotency-Key": "request-1",
+        "Content-Type": "application/json",
+        "Accept-Encoding": "identity",
+        "traceparent": CALL.trace["traceparent"],
+    }.items():
+        assert post.headers(name) == [value]
 
 
 async def test_a_base_url_may_have_a_path_and_a_trailing_slash() -> None:

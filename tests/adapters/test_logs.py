@@ -1,7 +1,7 @@
 import pytest
 
 from service.adapters.logs import LogObserver
-from service.core.call import Accepted, Answer, Blocked
+from service.core.call import Accepted, Answer, Blocked, NotSent, NotSentReason
 from service.core.contract import FieldProblem
 from service.core.facts import (
     Advice,
@@ -94,6 +94,22 @@ def test_a_defect_is_an_error_with_its_frames() -> None:
 def test_an_accepted_call_shows_its_task_id_before_anything_else_can_go_wrong() -> None:
     (line,) = Log().after(CallEnded("request-1", Accepted("task-1"), 0.5, 1))
     assert (line["level"], line["result"], line["task_id"]) == ("debug", "accepted", "task-1")
+
+
+@pytest.mark.parametrize("level", ["debug", "info"])
+def test_why_there_is_no_connection_is_told_once_with_calls_in_detail_or_without(level: str) -> None:
+    cut = CallEnded("request-1", NotSent(NotSentReason.DNS, Answer(message="no such host; check the name")), 0.5, 1)
+    lines = Log(level=level).after(cut, cut)
+    assert [line["why"] for line in lines if line["level"] == "warning"] == ["no such host; check the name"]
+
+
+def test_nothing_is_told_in_detail_above_debug() -> None:
+    steps = (
+        Received(redelivered=False, at=AT, queue_wait=None),
+        CallEnded("request-1", Accepted("task-1"), 0.5, 1),
+        Published(PublishAttempt.CONFIRMED, 0.1, is_result=True),
+    )
+    assert Log(level="info").after(*steps) == []
 
 
 def test_a_lost_link_says_why_and_when_the_next_try_is() -> None:
