@@ -1,16 +1,16 @@
 """Claims and records with the ledger, and remembers what the ledger could not take."""
 
 import asyncio
-from dataclasses import dataclass
 
 from service.core.facts import DefectFound, PauseReason, RecordMissing
 from service.core.gate import Gate
 from service.core.ledger import Claim, Found, Known, LedgerUnavailable, Permit, SubmittedRecord
 from service.core.pending_task import Follow
 from service.core.ports import Ledger, Observer
+from service.core.value_class import value_class
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class _Debt:
     """What the ledger is to be told: what a call came to, or (None) that a claim is void; and the task to follow."""
 

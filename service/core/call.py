@@ -1,13 +1,13 @@
 """What a call to the endpoint can come to, sorted by "could it have been accepted?" (spec section 3)."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 
 from service.core.contract import VideoRequest
+from service.core.value_class import value_class
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class Call:
     """One request, ready to be sent. `trace` holds W3C trace context headers, already checked.
 
@@ -49,7 +49,7 @@ class UncertainReason(StrEnum):
     UNEXPECTED = "unexpected"
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class Answer:
     """The endpoint's own words: HTTP status, its error code and message, each as far as it could be read."""
 
@@ -58,7 +58,7 @@ class Answer:
     message: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class Accepted:
     """The endpoint created a task. The call is paid for."""
 
@@ -76,7 +76,7 @@ _NO_CONNECTION = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class NotSent:
     """No server that could accept the request has seen it. Safe to send again."""
 
@@ -89,7 +89,7 @@ class NotSent:
         return self.answer.message if self.reason in _NO_CONNECTION and self.answer.http_status is None else None
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class RefusedForNow:
     """A server read the request and refused it for a while. Safe to send again.
 
@@ -101,7 +101,7 @@ class RefusedForNow:
     retry_after: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class RefusedForGood:
     """A server refused this request; sending it again cannot help.
 
@@ -112,14 +112,14 @@ class RefusedForGood:
     forbidden: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class Blocked:
     """Key, permission or balance: every request would be refused."""
 
     answer: Answer
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class Uncertain:
     """The request left and may have been accepted; nobody told."""
 

@@ -1,8 +1,8 @@
 """The request: what a producer may ask for and what is sent to the endpoint (spec section 1)."""
 
-from dataclasses import dataclass
-
 from pydantic import BaseModel, ConfigDict, Field
+
+from service.core.value_class import value_class
 
 
 class FieldProblem(BaseModel):
@@ -16,7 +16,7 @@ class FieldProblem(BaseModel):
     message: str = Field(description="What is wrong with it and what to do, to be read after the name of the field.")
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class VideoRequest:
     """A checked request. `size` is `(width, height)` in pixels; None means: not set, left out of the body."""
 

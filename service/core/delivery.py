@@ -1,11 +1,13 @@
 """One message as the core sees it: plain values, no broker object."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime, timedelta
 
+from service.core.value_class import value_class
 
-@dataclass(frozen=True, slots=True)
+
+@value_class
 class Delivery:
     """A request message, copied out of the broker library's own types.
 
@@ -30,7 +32,7 @@ class Delivery:
     priority: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class Identity:
     """What names a request towards its producer.
 

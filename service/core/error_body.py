@@ -2,8 +2,9 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
+
+from service.core.value_class import value_class
 
 # Gateways wrap each other's answers; a hostile or broken one must not keep us unwrapping.
 _MAX_LAYERS = 6
@@ -13,7 +14,7 @@ _TASK_ID_LIMIT = 512
 _DECODER = json.JSONDecoder()
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class AnswerBody:
     """What a body says. `codes`, `types` and `messages` are non-empty strings, the innermost layer first.
 

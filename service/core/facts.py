@@ -1,12 +1,12 @@
 """Small frozen facts that the worker reports; metrics and logs listen (`ports.Observer`)."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
 from service.core.call import CallResult
 from service.core.outcome import Outcome
 from service.core.task_facts import TaskFact
+from service.core.value_class import value_class
 
 
 class LinkRole(StrEnum):
@@ -44,7 +44,7 @@ class PublishAttempt(StrEnum):
     LOST = "lost"
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class Received:
     """A message arrived. `queue_wait` is seconds since its `timestamp`, None without one."""
 
@@ -53,7 +53,7 @@ class Received:
     queue_wait: float | None
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class CallEnded:
     """One call to the endpoint ended after `seconds`."""
 
@@ -63,7 +63,7 @@ class CallEnded:
     attempt: int
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class RetryPlanned:
     """The first tier waits `delay` seconds before it calls again."""
 
@@ -73,7 +73,7 @@ class RetryPlanned:
     attempt: int
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class CallPrevented:
     """A call was not made, because an earlier one was accepted (`in_doubt` false) or may have been."""
 
@@ -81,7 +81,7 @@ class CallPrevented:
     in_doubt: bool
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class Settled:
     """A delivery was settled, `seconds` after it arrived. `parked`: its result went to `undelivered`."""
 
@@ -93,7 +93,7 @@ class Settled:
     parked: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class Joined:
     """A copy of a request that is still running arrived; it shares that call and its outcome (`duplicate`)."""
 
@@ -101,7 +101,7 @@ class Joined:
     redelivered: bool
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class SettlementAbandoned:
     """A request ended without a reply: the drain ran out of time, or a defect stood in the way.
 
@@ -114,7 +114,7 @@ class SettlementAbandoned:
     rescued: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class DefectFound:
     """An exception nobody expected. `error` is for the log only."""
 
@@ -122,7 +122,7 @@ class DefectFound:
     error: Exception
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class Published:
     """One try to publish a message ended after `seconds`. `is_result` tells results from copies of requests."""
 
@@ -131,7 +131,7 @@ class Published:
     is_result: bool
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class LinkUp:
     """A broker connection is ready for use. `first` is false after a reconnect."""
 
@@ -139,7 +139,7 @@ class LinkUp:
     first: bool
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class LinkDown:
     """A broker connection was lost or could not be made; the next try is in `retry_in` seconds."""
 
@@ -148,21 +148,21 @@ class LinkDown:
     retry_in: float
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class ConsumerActive:
     """The broker confirmed (or ended) our consumer."""
 
     active: bool
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class BrokerBlocked:
     """The broker began or ceased to hold our publishes back (memory or disk alarm)."""
 
     blocked: bool
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class QueueRefuses:
     """A queue of our own keeps refusing what must be kept in it, or does so no more."""
 
@@ -170,7 +170,7 @@ class QueueRefuses:
     refuses: bool
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class ConsumptionPaused:
     """Calls stop or may start again, as far as `reason` is concerned. `why` is one sentence, empty at the end."""
 
@@ -179,7 +179,7 @@ class ConsumptionPaused:
     why: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class PaceChanged:
     """How many calls may start in a second, as far as a limit of the endpoint is known, and be in flight at once.
 
@@ -190,7 +190,7 @@ class PaceChanged:
     concurrency: int
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class Probing:
     """One message is let through a pause to see whether it is over; the next one would be in `next_in` seconds."""
 
@@ -198,7 +198,7 @@ class Probing:
     next_in: float
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class RecordMissing:
     """A call ended and the ledger did not take what it came to in time; it is told again when the ledger is back.
 
@@ -209,26 +209,26 @@ class RecordMissing:
     task_id: str | None
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class KeyChanged:
     """The endpoint's key was read anew."""
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class Advice:
     """Something that the operator should know and that stops nothing; `text` says what to do and holds no secret."""
 
     text: str
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class DrainStarted:
     """The worker stops taking messages; `in_flight` requests are still worked on."""
 
     in_flight: int
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class LoopLag:
     """The event loop ran a timer `seconds` late."""
 

@@ -1,11 +1,11 @@
 """What a request message tells of its own past, in headers that travel with it through the wait queues."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from service.core.delivery import Delivery
 from service.core.instant import rfc3339
+from service.core.value_class import value_class
 
 ATTEMPTS = "x-attempts"
 POSTPONED = "x-postponed"
@@ -26,7 +26,7 @@ _LONGEST_NAME = 64
 _SKEW = timedelta(minutes=5)
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class History:
     """Earlier deliveries of a request.
 

@@ -4,11 +4,12 @@ The functions here are the one definition. The volatile and the SQLite adapter r
 in a script, and a stateful test holds all three to each other.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
 from service.core.call import Answer
+from service.core.value_class import value_class
 
 
 class LedgerUnavailable(Exception):  # noqa: N818 - a condition that passes, not a defect
@@ -19,14 +20,14 @@ class EntryDamaged(Exception):  # noqa: N818 - a condition of one entry
     """The entry of one request cannot be read: nobody knows whether it was paid for. The message says what to do."""
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class Claimed:
     """The intent is on record: the call may leave. `doubt`: an earlier call for this request may have been accepted."""
 
     doubt: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class Running:
     """A call for this request may be under way, in this worker (`here`) or another, for `seconds` more."""
 
@@ -34,7 +35,7 @@ class Running:
     here: bool
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class SubmittedRecord:
     """The endpoint accepted a call for this request."""
 
@@ -44,7 +45,7 @@ class SubmittedRecord:
     at: datetime
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class DoubtRecord:
     """A call for this request may have been accepted. `answer` is empty where the worker died in mid-call."""
 
@@ -57,7 +58,7 @@ Claim = Claimed | Running | Known
 Found = Running | Known | None
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class Permit:
     """What allows a further call for a request in doubt.
 
@@ -80,7 +81,7 @@ class EntryState(StrEnum):
     IN_DOUBT = "in_doubt"
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class Entry:
     """One request on record until `expires`.
 
@@ -100,7 +101,7 @@ class Entry:
     spent: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class Terms:
     """Who asks, when, and for how long a claim holds and a record is kept.
 

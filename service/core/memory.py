@@ -7,6 +7,7 @@ from hashlib import blake2b
 from service.core.delivery import Delivery
 from service.core.outcome import Handled
 from service.core.settlement import HandBack, MoveThenAck, Settlement
+from service.core.value_class import value_class
 
 Address = tuple[str | None, str]
 """Whom a reply is for: `reply_to` and correlation id."""
@@ -26,7 +27,7 @@ class Answered:
 _BROKERS_COPY_WITHIN = 300.0
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class _Kept:
     answered: Answered
     at: float

@@ -1,6 +1,5 @@
 """What a request can come to. A closed union: `settlement` turns each member into a reply and a verdict."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
@@ -9,9 +8,10 @@ from service.core.contract import FieldProblem
 from service.core.history import History
 from service.core.ledger import SubmittedRecord
 from service.core.topology import RetryTier
+from service.core.value_class import value_class
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class Submitted:
     """The endpoint accepted the request. `model` is the catalogue name that was sent."""
 
@@ -20,28 +20,28 @@ class Submitted:
     attempts: int
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class Repeated:
     """The endpoint accepted an earlier copy of this request; no call was made for this one."""
 
     earlier: SubmittedRecord
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class Malformed:
     """The message is no request at all: not a JSON object, too large, encoded. `message` says which."""
 
     message: str
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class Invalid:
     """A request with wrong fields; `problems` lists every one of them."""
 
     problems: tuple[FieldProblem, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class Expired:
     """The deadline passed before a call that could have been accepted."""
 
@@ -49,7 +49,7 @@ class Expired:
     attempts: int
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class Rejected:
     """The endpoint refused this request for good."""
 
@@ -57,7 +57,7 @@ class Rejected:
     attempts: int
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class RateLimited:
     """Still refused with 429 when the retry budget ended."""
 
@@ -65,7 +65,7 @@ class RateLimited:
     attempts: int
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class Unavailable:
     """Never got through within the retry budget."""
 
@@ -73,7 +73,7 @@ class Unavailable:
     attempts: int
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class BlockedOut:
     """Key, permission or balance problem lasted past the retry budget."""
 
@@ -81,7 +81,7 @@ class BlockedOut:
     attempts: int
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class InDoubt:
     """A call may have been accepted, and the request is not sent again.
 
@@ -93,7 +93,7 @@ class InDoubt:
     later_failed: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class Defect:
     """The worker itself failed. `called` is false only where provably no call was made.
 
@@ -104,21 +104,21 @@ class Defect:
     earlier: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class Interrupted:
     """The worker stops, or waited too long for a broker or ledger: the message goes back as it was."""
 
     attempts: int
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class Withdrawn:
     """The endpoint takes no calls for now: the message goes back to its queue, with its history."""
 
     history: History
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class Postponed:
     """The message goes to a wait queue, with its history, and comes back from there."""
 
@@ -149,7 +149,7 @@ class OutcomeLabel(StrEnum):
     INTERRUPTED = "interrupted"
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class Handled:
     """An outcome together with the warnings that the reply carries."""
 

@@ -1,15 +1,16 @@
 """Messages that the worker publishes, as plain values."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+
+from service.core.value_class import value_class
 
 APP_ID = "videogen-worker"
 """The `app_id` of every message that the worker writes itself."""
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class Route:
     """Where a message goes: an exchange ("" is the default exchange) and a routing key."""
 
@@ -17,7 +18,7 @@ class Route:
     routing_key: str
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class Outgoing:
     """A persistent message.
 

@@ -24,6 +24,7 @@ from service.core.ledger import (
 from service.core.pending_task import Follow, PendingTask
 from service.core.ports import Admission, Clock, Endpoint, Observer, Turn
 from service.core.turns import TurnMissed
+from service.core.value_class import value_class
 
 FoundT = TypeVar("FoundT", bound=Found)
 
@@ -31,12 +32,12 @@ FoundT = TypeVar("FoundT", bound=Found)
 _CLAIMS = 2
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class TooLate:
     """The deadline passed before the call could start."""
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class Ended:
     """The call was made. `doubt`: a call before it, for the same request, may have been accepted."""
 

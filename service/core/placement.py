@@ -1,12 +1,11 @@
 """What it came to that a request was placed with the endpoint: the answer of the first retry tier."""
 
-from dataclasses import dataclass
-
 from service.core.call import CallResult, FailedCall
 from service.core.ledger import Known
+from service.core.value_class import value_class
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class Finished:
     """The first tier is through: `result` is that of the last of `attempts` calls.
 
@@ -19,14 +18,14 @@ class Finished:
     doubt: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class DeadlinePassed:
     """The deadline passed before a further call could start. Earlier calls were safe failures."""
 
     attempts: int
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class GivenBack:
     """The worker drains, or waited too long for a broker or ledger: no further call was started.
 
@@ -36,7 +35,7 @@ class GivenBack:
     attempts: int
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class Withheld:
     """No call may start for now. Earlier calls were safe failures, unless there is a `doubt` as in `Finished`.
 
@@ -48,14 +47,14 @@ class Withheld:
     last: FailedCall | None
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class AlreadyKnown:
     """The ledger knows what an earlier call came to, or that it is in doubt: no call was made here."""
 
     known: Known
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class RunningElsewhere:
     """A call for this request may be under way elsewhere, for `seconds` more: no further call was started here.
 

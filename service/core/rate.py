@@ -2,9 +2,9 @@
 
 import math
 from collections import deque
-from dataclasses import dataclass
 
 from service.core.slow_start import SlowStart
+from service.core.value_class import value_class
 
 LOWEST = 0.1
 """Calls per second that are always tried: a limit that was lifted must be noticed."""
@@ -49,7 +49,7 @@ _BEYOND_ALL = 10_000.0
 _MARK_EVERY, _MARKS = 0.5, 64
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class Start:
     """When a call started, and as which one."""
 
@@ -57,7 +57,7 @@ class Start:
     number: int
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class _Mark:
     """How many calls had started, and how many were known to have got through, at some moment."""
 

@@ -1,7 +1,6 @@
 """A message becomes a checked request, or everything that is wrong with it (spec sections 1 and 2)."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
 
@@ -14,13 +13,14 @@ from service.core.delivery import Delivery
 from service.core.explanation import explained, named
 from service.core.outcome import Invalid, Malformed
 from service.core.request_body import BodyContext, RequestBody
+from service.core.value_class import value_class
 from service.core.well_formed import IllFormedError, body_text, refuse_ill_formed, refuse_irregular
 
 # Thousands of unknown fields would hold up the event loop and make a reply larger than the request.
 _LISTED_PROBLEMS = 50
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class Readable:
     """A request that may be called until `deadline` (UTC)."""
 
@@ -29,7 +29,7 @@ class Readable:
     deadline: datetime | None
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class Unreadable:
     """No request, or one with wrong fields. It must not be called."""
 

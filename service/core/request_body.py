@@ -1,6 +1,6 @@
 """The rules of every request field, checked in one pass over the bytes (spec section 1)."""
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Annotated
 from urllib.parse import urlsplit
 
@@ -10,6 +10,7 @@ from service.core.catalogue import SIZE_FORM, Catalogue, Model, parse_size, size
 from service.core.contract import VideoRequest
 from service.core.explanation import echo
 from service.core.suggestion import close_names
+from service.core.value_class import value_class
 
 NEGATIVE_PROMPT_LIMIT = 500
 SEED_MAX = 2**31 - 1
@@ -18,7 +19,7 @@ _SIZE_EXAMPLE = 'a string such as "832*480"'
 _WEB_URL = "^[Hh][Tt][Tt][Pp][Ss]?://([^/?#]*@)?[^/?#@: ][^/?#@ ]*([/?#][^ ]*)?$"
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class BodyContext:
     """What the rules need besides the body, and where they leave their warnings. One for each message."""
 

@@ -13,6 +13,7 @@ from service.core.call import (
     Uncertain,
 )
 from service.core.facts import RetryReason
+from service.core.value_class import value_class
 
 # 2.0 to a higher power overflows; every base worth a name has reached its cap long before.
 _LARGEST_EXPONENT = 1000
@@ -36,7 +37,7 @@ class RetryPolicy:
     on_uncertain: OnUncertain = OnUncertain.PARK
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class Again:
     """Call again after `delay` seconds."""
 
@@ -44,7 +45,7 @@ class Again:
     reason: RetryReason
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class Stop:
     """The result stands: it is final, or attempts, budget or time have run out."""
 

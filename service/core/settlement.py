@@ -3,7 +3,6 @@
 `settle` is total: mypy proves that no outcome is missing. `settling` carries the settlement out.
 """
 
-from dataclasses import dataclass
 from datetime import datetime
 
 from service.core.call import Answer
@@ -30,30 +29,31 @@ from service.core.outcome import (
 )
 from service.core.result import Charged, ErrorCode, FailedResult, ResultError, SubmittedResult
 from service.core.topology import RetryTier
+from service.core.value_class import value_class
 
 _MANY_FIELDS = 3
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class ReplyThenAck:
     """Publish the result, then ack the message."""
 
     result: SubmittedResult
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class ReplyDeadLetterThenAck:
     """Publish the result, keep a copy of the request in the dead-letter queue, then ack the message."""
 
     result: FailedResult
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class HandBack:
     """Publish nothing and give the message back to its queue: another worker, or a later run, takes it."""
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class MoveThenAck:
     """Publish the message anew, with its history, to the wait queue of `tier` or at the end of its own queue; then ack.
 

@@ -2,7 +2,6 @@
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from service.core.delivery import Identity
 from service.core.history import History, history_of, replay_of
@@ -14,12 +13,13 @@ from service.core.replies import dead_message, defect_message, moved_message, re
 from service.core.result import FailedResult, Result
 from service.core.settlement import HandBack, MoveThenAck, ReplyDeadLetterThenAck, ReplyThenAck
 from service.core.topology import DELIVERY_LIMIT, RetryTier, Topology
+from service.core.value_class import value_class
 
 _OFTEN = DELIVERY_LIMIT // 2
 """From this many deliveries on, a message is not handed back but published anew: the broker counts the one alone."""
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class Copy:
     """One delivery of a request, under the ids that its own message carries."""
 

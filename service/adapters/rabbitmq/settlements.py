@@ -7,12 +7,12 @@ session.
 
 import asyncio
 from contextlib import suppress
-from dataclasses import dataclass
 from enum import Enum, auto
 
 from aiormq.abc import AbstractChannel
 
 from service.adapters.rabbitmq.errors import LinkLost, link_errors
+from service.core.value_class import value_class
 
 
 class Settled(Enum):
@@ -22,7 +22,7 @@ class Settled(Enum):
     REQUEUE = auto()
 
 
-@dataclass(frozen=True, slots=True)
+@value_class
 class _Word:
     tag: int
     settled: Settled
