@@ -11,7 +11,7 @@ import pytest
 
 from service.adapters.version import installed_version
 from tests.deploy.harness.command import ROOT, run, tool
-from tests.deploy.harness.image import LOCKED_UP, Image, built_image
+from tests.deploy.harness.image import LOCKED_UP, USER, Image, built_image
 from tests.deploy.harness.page import typed
 from tests.deploy.harness.stack import Stack, running_stack
 from tests.docs.pages import Block, page
@@ -150,7 +150,7 @@ def locked_up_worker(stack: Stack, block: Block, folder: Path) -> Iterator[str]:
     variables = folder / "worker.env"
     variables.write_text("".join(f"{variable}={value}\n" for variable, value in settings.items()))
     here = {
-        "docker run": f"docker run --detach --name={name} --network={stack.project}_default",
+        "docker run": f"docker run --detach --name={name} --user={USER} --network={stack.project}_default",
         "source=ledger": f"source={name}",
         "worker.env videogen-worker": f"{variables} {stack.image}",
     }

@@ -5,12 +5,11 @@ from tests.docs.reader import Surroundings, reader
 
 
 async def test_the_first_shows_every_reply_and_the_second_is_what_runs_this(around: Surroundings) -> None:
-    readme = page("README.md")
-    (block,) = readme.left_to(__file__)
+    (block,) = page("README.md").left_to(__file__)
     demo, everything = (line.partition("#")[0].strip() for line in block.script.splitlines())
     # It has queues of its own.
     settings = {"VIDEOGEN_TEST_AMQP_URL": around.broker_url}
-    async with reader(readme, around, settings, start=ROOT) as somebody:
+    async with reader(page("README.md"), around, settings, start=ROOT) as somebody:
         ended = await somebody.shell.run(demo)
 
     assert demo == "make demo"

@@ -71,10 +71,9 @@ async def test_the_commands_of_the_readme_replay_what_it_says(around: Surroundin
     await lot.add_dead("in-doubt", "uncertain")
     await lot.add_dead("wrong", "malformed_message")
     await lot.add_undelivered("unheard", "nobody-listens-here")
-    readme = page("README.md")
-    (block,) = readme.left_to(__file__)
+    (block,) = page("README.md").left_to(__file__)
     settings = {"VIDEOGEN_BROKER__URL": around.broker_url}
-    async with reader(readme, around, settings, {"--request-id ID": "--request-id in-doubt"}) as somebody:
+    async with reader(page("README.md"), around, settings, {"--request-id ID": "--request-id in-doubt"}) as somebody:
         await somebody.run(block)
 
     assert await lot.ids(lot.topology.requests, 2) == ["late", "in-doubt"]
