@@ -7,13 +7,22 @@ from datetime import datetime
 
 from tenacity import AsyncRetrying, RetryCallState
 
-from service.core.call import Accepted, Call, CallResult, FailedCall, Uncertain
+from service.core.call import Call, FailedCall, Uncertain
 from service.core.drain import Draining
 from service.core.facts import RetryPlanned
 from service.core.gate import GateClosed, HeldTooLong
 from service.core.ledger import DoubtRecord, Running, SubmittedRecord
 from service.core.paid_call import Ended, Made, PaidCall, TooLate
-from service.core.placement import AlreadyKnown, DeadlinePassed, Finished, GivenBack, Placed, RunningElsewhere, Withheld
+from service.core.placement import (
+    AlreadyKnown,
+    DeadlinePassed,
+    Finished,
+    GivenBack,
+    Obtained,
+    Placed,
+    RunningElsewhere,
+    Withheld,
+)
 from service.core.ports import Admission, Clock, Observer
 from service.core.retry import Again, RetryPolicy, Stop, next_step
 from service.core.turns import TurnMissed
@@ -76,6 +85,8 @@ class _Placement:
             # Its budget is over, so its last result stands; without one, others may have shorter lines.
             return Finished(self._last, self._calls, self._doubt) if self._last is not None else self._withheld()
         match made:
+            case Obtained():
+                return made
             case SubmittedRecord() | DoubtRecord():
                 return AlreadyKnown(made)
             case Running(seconds=seconds):
@@ -119,7 +130,7 @@ class _Placement:
         made: Made = await crank(following)
         return made
 
-    def _decide(self, result: CallResult) -> None:
+    def _decide(self, result: FailedCall) -> None:
         self._step = next_step(
             self._tier.policy,
             result=result,
@@ -128,7 +139,7 @@ class _Placement:
             time_left=self._time_left(),
             u=self._tier.uniform(),
         )
-        if isinstance(self._step, Again) and not isinstance(result, Accepted):
+        if isinstance(self._step, Again):
             self._last = result
             self._doubt = self._doubt or isinstance(result, Uncertain)
 

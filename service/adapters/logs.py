@@ -206,8 +206,8 @@ def _settled(fact: Settled) -> dict[str, object]:
 def _outcome(outcome: Outcome) -> dict[str, object]:
     named: dict[str, object] = {"outcome": outcome_label(outcome).value}
     match outcome:
-        case Submitted(task_id=task_id, model=model, attempts=attempts):
-            return {**named, "attempts": attempts, "task_id": task_id, "model": model}
+        case Submitted(record=record):
+            return {**named, "attempts": record.attempts, "task_id": record.task_id, "model": record.model}
         case Repeated(earlier=earlier):
             return {**named, "attempts": 0, "task_id": earlier.task_id, "model": earlier.model}
         case Postponed(tier=tier, history=history):

@@ -4,7 +4,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from service.core.call import (
-    Accepted,
     Answer,
     Blocked,
     Call,
@@ -36,7 +35,15 @@ from service.core.outcome import (
     Unavailable,
     Withdrawn,
 )
-from service.core.placement import AlreadyKnown, DeadlinePassed, Finished, GivenBack, RunningElsewhere, Withheld
+from service.core.placement import (
+    AlreadyKnown,
+    DeadlinePassed,
+    Finished,
+    GivenBack,
+    Obtained,
+    RunningElsewhere,
+    Withheld,
+)
 from service.core.ports import Caller, Clock, Observer
 from service.core.reading import Readable, RequestReader, Unreadable
 from service.core.retry import OnUncertain, retry_reason
@@ -113,9 +120,9 @@ class Handler:
             return Postponed(wait_on(self._policy.tiers, wait, time_left=time_left), history)
         placed = await self._caller.place(call, deadline)
         match placed:
+            case Obtained(record=record):
+                return Submitted(record)
             case Finished(result=result, attempts=attempts, doubt=doubt):
-                if isinstance(result, Accepted):
-                    return Submitted(result.task_id, call.request.model, history.attempts + attempts)
                 return self._failed(result, deadline, _after(history, attempts, doubt=doubt))
             case AlreadyKnown(known=known):
                 return _outcome_of(known)

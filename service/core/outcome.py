@@ -13,11 +13,9 @@ from service.core.value_class import value_class
 
 @value_class
 class Submitted:
-    """The endpoint accepted the request. `model` is the catalogue name that was sent."""
+    """The endpoint accepted the request: `record` is what the ledger keeps of it, and tells every later copy."""
 
-    task_id: str
-    model: str
-    attempts: int
+    record: SubmittedRecord
 
 
 @value_class

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import TypeVar
 
 from service.core.bookkeeping import Bookkeeping
-from service.core.call import Accepted, Answer, Call, CallResult, Uncertain
+from service.core.call import Accepted, Answer, Call, CallResult, FailedCall, Uncertain
 from service.core.endpoint_health import EndpointHealth
 from service.core.facts import CallEnded, CallPrevented
 from service.core.gate import HeldTooLong
@@ -22,6 +22,7 @@ from service.core.ledger import (
     SubmittedRecord,
 )
 from service.core.pending_task import Follow, PendingTask
+from service.core.placement import Obtained
 from service.core.ports import Admission, Clock, Endpoint, Observer, Turn
 from service.core.turns import TurnMissed
 from service.core.value_class import value_class
@@ -39,14 +40,14 @@ class TooLate:
 
 @value_class
 class Ended:
-    """The call was made. `doubt`: a call before it, for the same request, may have been accepted."""
+    """The call was made and brought no task. `doubt`: a call before it may have been accepted."""
 
-    result: CallResult
+    result: FailedCall
     doubt: bool
 
 
 Unmade = Known | Running | TooLate
-Made = Ended | Unmade
+Made = Obtained | Ended | Unmade
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,8 +120,13 @@ class PaidCall:
             if patience >= turn_within:
                 raise
             return await self._look_back(call, attempt)
-        known = self._known(call, result, attempt)
-        await self.books.note(call.request_id, known, self._follow(call, known))
+        if isinstance(result, Accepted):
+            record = SubmittedRecord(result.task_id, call.request.model, attempt, self.clock.now())
+            await self.books.note(call.request_id, record, self._follow(call, record))
+            return Obtained(record)
+        await self.books.note(
+            call.request_id, DoubtRecord(result.answer, attempt) if isinstance(result, Uncertain) else None
+        )
         return Ended(result, claim.doubt)
 
     async def _claim(self, call: Call, attempt: int, deadline: datetime | None) -> Claimed | Unmade:
@@ -165,23 +171,14 @@ class PaidCall:
         self.observer.notify(CallEnded(call.request_id, result, self.clock.monotonic() - started, attempt))
         return result
 
-    def _known(self, call: Call, result: CallResult, attempt: int) -> Known | None:
-        match result:
-            case Accepted(task_id=task_id):
-                return SubmittedRecord(task_id, call.request.model, attempt, self.clock.now())
-            case Uncertain(answer=answer):
-                return DoubtRecord(answer, attempt)
-            case _:
-                return None
-
-    def _follow(self, call: Call, known: Known | None) -> Follow | None:
-        if self.follow_after is None or not isinstance(known, SubmittedRecord):
+    def _follow(self, call: Call, record: SubmittedRecord) -> Follow | None:
+        if self.follow_after is None:
             return None
         task = PendingTask(
-            task_id=known.task_id,
+            task_id=record.task_id,
             request_id=call.request_id,
-            model=known.model,
-            submitted_at=known.at,
+            model=record.model,
+            submitted_at=record.at,
             correlation_id=call.request_id if call.correlation_id is None else call.correlation_id,
             reply_to=call.reply_to,
             trace=call.trace,

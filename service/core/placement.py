@@ -1,19 +1,26 @@
 """What it came to that a request was placed with the endpoint: the answer of the first retry tier."""
 
-from service.core.call import CallResult, FailedCall
-from service.core.ledger import Known
+from service.core.call import FailedCall
+from service.core.ledger import Known, SubmittedRecord
 from service.core.value_class import value_class
 
 
 @value_class
+class Obtained:
+    """The endpoint accepted a call that was made here; `record` is on its way into the ledger, if not there."""
+
+    record: SubmittedRecord
+
+
+@value_class
 class Finished:
-    """The first tier is through: `result` is that of the last of `attempts` calls.
+    """The first tier is through without a task: `result` is that of the last of `attempts` calls.
 
     `doubt` tells that an earlier call was `Uncertain` and was sent again (`OnUncertain.RESEND`): whatever
     `result` says, that earlier call may have been paid for.
     """
 
-    result: CallResult
+    result: FailedCall
     attempts: int
     doubt: bool = False
 
@@ -66,4 +73,4 @@ class RunningElsewhere:
     doubt: bool = False
 
 
-Placed = Finished | DeadlinePassed | GivenBack | Withheld | AlreadyKnown | RunningElsewhere
+Placed = Obtained | Finished | DeadlinePassed | GivenBack | Withheld | AlreadyKnown | RunningElsewhere

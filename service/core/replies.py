@@ -170,7 +170,7 @@ def defect_message(
         REQUEST_ID: identity.request_id,
     }
     if isinstance(outcome, Submitted):
-        headers[TASK_ID] = outcome.task_id
+        headers[TASK_ID] = outcome.record.task_id
     return Outgoing(
         route=Route("", topology.dead),
         body=delivery.body,

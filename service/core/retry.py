@@ -4,9 +4,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from service.core.call import (
-    Accepted,
     Blocked,
-    CallResult,
+    FailedCall,
     NotSent,
     RefusedForGood,
     RefusedForNow,
@@ -58,7 +57,7 @@ def backoff(policy: RetryPolicy, attempt: int, u: float) -> float:
     return u * min(policy.cap, policy.base * 2.0 ** min(attempt - 1, _LARGEST_EXPONENT))
 
 
-def retry_reason(result: CallResult, on_uncertain: OnUncertain) -> RetryReason | None:
+def retry_reason(result: FailedCall, on_uncertain: OnUncertain) -> RetryReason | None:
     """Tell why a call with this result may be sent again; None where it must not."""
     match result:
         case NotSent():
@@ -69,14 +68,14 @@ def retry_reason(result: CallResult, on_uncertain: OnUncertain) -> RetryReason |
             return RetryReason.REFUSED_FOR_NOW
         case Uncertain():
             return RetryReason.UNCERTAIN if on_uncertain is OnUncertain.RESEND else None
-        case Accepted() | RefusedForGood() | Blocked():
+        case RefusedForGood() | Blocked():
             return None
 
 
 def next_step(
     policy: RetryPolicy,
     *,
-    result: CallResult,
+    result: FailedCall,
     attempt: int,
     elapsed: float,
     time_left: float | None,
@@ -103,6 +102,6 @@ def next_step(
     return Again(delay, reason)
 
 
-def _floor(result: CallResult) -> float:
+def _floor(result: FailedCall) -> float:
     """Name the wait that the server asked for; 0 where it asked for none."""
     return (result.retry_after or 0.0) if isinstance(result, RefusedForNow) else 0.0

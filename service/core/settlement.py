@@ -69,29 +69,18 @@ Settlement = ReplyThenAck | ReplyDeadLetterThenAck | HandBack | MoveThenAck
 
 def settle(handled: Handled, request_id: str, now: datetime) -> Settlement:
     """Decide what becomes of a request: its reply and its message."""
-    # Producers parse these stamps; whole seconds keep one form for all of them.
-    stamp = now.replace(microsecond=0)
     match handled.outcome:
-        case Submitted(task_id=task_id, model=model, attempts=attempts):
+        case Submitted(record=record) | Repeated(earlier=record):
+            # From the record alone: a copy gets the very same result.
             submitted = SubmittedResult(
                 request_id=request_id,
-                task_id=task_id,
-                model=model,
-                attempts=attempts,
-                submitted_at=stamp,
+                task_id=record.task_id,
+                model=record.model,
+                attempts=record.attempts,
+                submitted_at=_stamp(record.at),
                 warnings=handled.warnings,
             )
             return ReplyThenAck(submitted)
-        case Repeated(earlier=earlier):
-            repeated = SubmittedResult(
-                request_id=request_id,
-                task_id=earlier.task_id,
-                model=earlier.model,
-                attempts=earlier.attempts,
-                submitted_at=earlier.at.replace(microsecond=0),
-                warnings=handled.warnings,
-            )
-            return ReplyThenAck(repeated)
         case Interrupted():
             return HandBack()
         case Withdrawn(history=history):
@@ -102,11 +91,16 @@ def settle(handled: Handled, request_id: str, now: datetime) -> Settlement:
             failed = FailedResult(
                 request_id=request_id,
                 attempts=_attempts_of(failure),
-                failed_at=stamp,
+                failed_at=_stamp(now),
                 warnings=handled.warnings,
                 error=_error_of(failure),
             )
             return ReplyDeadLetterThenAck(failed)
+
+
+def _stamp(moment: datetime) -> datetime:
+    # Producers parse these stamps; whole seconds keep one form for all of them.
+    return moment.replace(microsecond=0)
 
 
 def _attempts_of(failure: Failure) -> int:

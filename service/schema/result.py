@@ -6,6 +6,7 @@ from typing import Annotated
 from pydantic import Field
 
 from service.core.contract import FieldProblem
+from service.core.ledger import SubmittedRecord
 from service.core.outcome import Handled, Invalid, Submitted
 from service.core.result import FailedResult, ResultError, SubmittedResult
 from service.core.settlement import ReplyDeadLetterThenAck, ReplyThenAck, settle
@@ -37,7 +38,8 @@ def error_schema() -> Schema:
 
 def submitted_example(model: str) -> Schema:
     """Give the result of a request that was accepted."""
-    settlement = settle(Handled(Submitted("0385dc79-5ff8-4d82-bcb6-7c1e5f0b5a3b", model, 1)), _REQUEST_ID, _NEW_YEAR)
+    record = SubmittedRecord("0385dc79-5ff8-4d82-bcb6-7c1e5f0b5a3b", model, attempts=1, at=_NEW_YEAR)
+    settlement = settle(Handled(Submitted(record)), _REQUEST_ID, _NEW_YEAR)
     assert isinstance(settlement, ReplyThenAck)
     return settlement.result.model_dump(mode="json")
 

@@ -67,6 +67,7 @@ from service.core.outcome import (
 from service.core.task_facts import QueriesHeld, TaskCompleted, TaskPolled, TasksPending
 from service.core.task_query import HeldOffReason, QueryClass
 from service.core.topology import RetryTier
+from tests.support.records import record
 
 PROMPT = "sentinel-prompt: a red fox in snow"
 KEY = "sk-sentinel-key"
@@ -100,7 +101,7 @@ def look_up() -> None:
 TIER = RetryTier("10s", timedelta(seconds=10))
 HISTORY = History(AT, attempts=3, postponed=1, not_before=AT, doubt=True, replay=PROMPT)
 OUTCOMES: tuple[Outcome, ...] = (
-    Submitted("task-1", "wan2.2-t2v-plus", 1),
+    Submitted(record("task-1", "wan2.2-t2v-plus", 1)),
     Repeated(SubmittedRecord("task-1", "wan2.2-t2v-plus", 1, AT)),
     Malformed(f"not JSON: {PROMPT}"),
     Invalid((FieldProblem(field="size", message=PROMPT), FieldProblem(field=PROMPT, message="unknown field"))),

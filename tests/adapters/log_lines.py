@@ -10,8 +10,9 @@ from service.core.facts import Fact, Settled
 from service.core.outcome import Outcome, Submitted
 from service.settings import Settings
 from tests.adapters.every_fact import KEY
+from tests.support.records import record
 
-SUBMITTED = Submitted("task-1", "wan2.2-t2v-plus", 2)
+SUBMITTED = Submitted(record("task-1", "wan2.2-t2v-plus", 2))
 
 
 def settings_with(level: str = "debug", log_format: str = "json", key: str = KEY) -> Settings:

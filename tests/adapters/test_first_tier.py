@@ -18,6 +18,7 @@ from service.core.call import (
     Blocked,
     Call,
     CallResult,
+    FailedCall,
     NotSent,
     NotSentReason,
     RefusedForGood,
@@ -32,7 +33,16 @@ from service.core.facts import CallEnded, Fact, RetryPlanned, RetryReason
 from service.core.gate import Gate, GateClosed, HeldTooLong
 from service.core.ledger import DoubtRecord, Permit, SubmittedRecord
 from service.core.paid_call import PaidCall
-from service.core.placement import AlreadyKnown, DeadlinePassed, Finished, GivenBack, Placed, RunningElsewhere, Withheld
+from service.core.placement import (
+    AlreadyKnown,
+    DeadlinePassed,
+    Finished,
+    GivenBack,
+    Obtained,
+    Placed,
+    RunningElsewhere,
+    Withheld,
+)
 from service.core.ports import Admission
 from service.core.retry import OnUncertain, RetryPolicy
 from service.core.turns import TurnMissed, Turns
@@ -131,25 +141,37 @@ class Setting:
         return await self.tier.place(call, deadline)
 
 
+def obtained(attempts: int = 1, after: float = 0.0) -> Obtained:
+    at = NEW_YEAR + timedelta(seconds=after)
+    return Obtained(SubmittedRecord("task-1", CALL.request.model, attempts, at))
+
+
 def scripted(*results: CallResult, policy: RetryPolicy | None = None, draws: tuple[float, ...] = (0.5,)) -> Setting:
     return Setting(ScriptedEndpoint(*results), policy or RetryPolicy(), draws)
 
 
 @pytest.mark.parametrize(
     "result",
-    [ACCEPTED, UNCERTAIN, Blocked(ANSWER), RefusedForGood(ANSWER)],
+    [UNCERTAIN, Blocked(ANSWER), RefusedForGood(ANSWER)],
     ids=lambda result: type(result).__name__,
 )
-async def test_a_final_result_is_not_repeated(result: CallResult) -> None:
+async def test_a_final_failure_is_not_repeated(result: FailedCall) -> None:
     setting = scripted(result)
     assert await setting.place() == Finished(result, 1)
     assert setting.endpoint.calls == [CALL]
 
 
+async def test_a_call_that_is_accepted_is_told_as_it_is_on_record() -> None:
+    setting = scripted(ACCEPTED)
+    assert await setting.place() == obtained()
+    assert setting.endpoint.calls == [CALL]
+    assert await setting.ledger.find("request-1") == obtained().record
+
+
 @pytest.mark.parametrize("failure", [NOT_SENT, THROTTLED], ids=lambda result: type(result).__name__)
 async def test_a_safe_failure_is_repeated_until_it_succeeds(failure: CallResult) -> None:
     setting = scripted(failure, failure, ACCEPTED)
-    assert await setting.place() == Finished(ACCEPTED, 3)
+    assert await setting.place() == obtained(3, after=0.75)
 
 
 async def test_the_last_of_four_failures_is_the_result() -> None:
@@ -226,7 +248,7 @@ async def test_a_wait_frees_the_slot_for_another_request() -> None:
     tier = setting.gated_tier()
     waiting = asyncio.create_task(tier.place(CALL, None))
     await setting.observer.wait_for(RetryPlanned)
-    assert await tier.place(replace(CALL, request_id="request-2"), None) == Finished(ACCEPTED, 1)
+    assert await tier.place(replace(CALL, request_id="request-2"), None) == obtained()
     setting.drain.begin()
     assert await waiting == GivenBack(1)
 
@@ -264,7 +286,7 @@ async def test_a_drain_during_a_call_lets_it_end_and_reports_what_it_came_to() -
     await setting.endpoint.wait_for_calls()
     setting.drain.begin()
     setting.endpoint.release()
-    assert await placing == Finished(ACCEPTED, 1)
+    assert await placing == obtained()
 
 
 async def test_a_drain_during_a_call_that_would_be_repeated_gives_the_request_back() -> None:
@@ -286,7 +308,7 @@ async def test_the_fifth_forbidden_request_in_a_row_is_blocked() -> None:
 
 async def test_an_uncertain_call_is_sent_again_only_where_the_policy_resends() -> None:
     assert await scripted(UNCERTAIN, ACCEPTED).place() == Finished(UNCERTAIN, 1)
-    assert await scripted(UNCERTAIN, ACCEPTED, policy=RESEND).place() == Finished(ACCEPTED, 2, doubt=True)
+    assert await scripted(UNCERTAIN, ACCEPTED, policy=RESEND).place() == obtained(2, after=0.25)
 
 
 async def test_a_doubt_that_was_sent_again_outlives_a_later_refusal() -> None:
@@ -376,7 +398,7 @@ async def test_a_call_that_runs_elsewhere_is_not_made_here() -> None:
 
 async def test_attempts_of_earlier_deliveries_count_on_the_record_and_not_towards_the_tier() -> None:
     setting = scripted(NOT_SENT, NOT_SENT, NOT_SENT, ACCEPTED)
-    assert await setting.place(call=replace(CALL, earlier=8)) == Finished(ACCEPTED, 4)
+    assert await setting.place(call=replace(CALL, earlier=8)) == obtained(12, after=1.75)
     assert [ended.attempt for ended in setting.observer.of(CallEnded)] == [9, 10, 11, 12]
     assert await setting.ledger.find("request-1") == SubmittedRecord("task-1", "wan2.2-t2v-plus", 12, NEW_YEAR + WAITED)
 
@@ -400,8 +422,8 @@ async def in_doubt(*results: CallResult) -> Setting:
 REPLAY = replace(CALL, replay="copy-1")
 
 
-@pytest.mark.parametrize("result", [ACCEPTED, *FAILURES], ids=repr)
-async def test_a_doubt_on_record_is_told_with_whatever_a_permitted_call_comes_to(result: CallResult) -> None:
+@pytest.mark.parametrize("result", FAILURES, ids=repr)
+async def test_a_doubt_on_record_is_told_with_whatever_a_permitted_call_fails_with(result: CallResult) -> None:
     setting = await in_doubt(result)
     placed = await setting.place(call=REPLAY)
     assert isinstance(placed, Finished)
@@ -409,14 +431,15 @@ async def test_a_doubt_on_record_is_told_with_whatever_a_permitted_call_comes_to
 
 
 async def test_a_doubt_on_record_is_told_where_only_the_first_of_several_claims_met_it() -> None:
-    setting = await in_doubt(NOT_SENT, ACCEPTED)
+    refused = RefusedForGood(ANSWER)
+    setting = await in_doubt(NOT_SENT, refused)
 
     def forget_after_a_call() -> None:
         if setting.endpoint.calls:
             setting.ledger.kept._entries.clear()
 
     setting.admission.at_the_door = forget_after_a_call
-    assert await setting.place(call=REPLAY) == Finished(ACCEPTED, 2, doubt=True)
+    assert await setting.place(call=REPLAY) == Finished(refused, 2, doubt=True)
 
 
 @pytest.mark.parametrize("signal", [Draining(), HeldTooLong(), GateClosed()], ids=lambda signal: type(signal).__name__)

@@ -11,6 +11,7 @@ from service.core.facts import DrainStarted, LinkDown, LinkRole, LinkUp
 from service.core.outcome import Submitted
 from tests.adapters.every_fact import KEY, PROMPT, failure
 from tests.adapters.log_lines import SUBMITTED, Log, settings_with, settled
+from tests.support.records import record
 
 pytestmark = pytest.mark.usefixtures("restored_logging")
 
@@ -69,7 +70,7 @@ def test_the_console_format_is_for_people_and_has_no_colours_away_from_a_termina
 
 def test_an_id_cannot_write_to_the_terminal() -> None:
     log = Log(log_format="console")
-    LogObserver().notify(settled(Submitted("\x1b[2J", "model", 1)))
+    LogObserver().notify(settled(Submitted(record("\x1b[2J", "model", 1))))
     assert "\x1b" not in log.text
 
 
@@ -88,7 +89,7 @@ def test_a_short_key_spoils_no_line() -> None:
 
 def test_ids_are_written_whole_even_where_they_hold_a_secret() -> None:
     log = Log(key="request-")
-    (line,) = log.after(settled(Submitted("request-9", "model", 1)))
+    (line,) = log.after(settled(Submitted(record("request-9", "model", 1))))
     assert (line["event"], line["request_id"], line["task_id"]) == ("request settled", "request-1", "request-9")
     assert line["correlation_id"] == "correlation-1"
 

@@ -40,13 +40,14 @@ from service.core.outcome import Interrupted, Outcome, OutcomeLabel, Postponed, 
 from service.core.task_facts import TaskCompleted, TaskPolled, TasksPending
 from service.core.task_query import QueryClass
 from tests.adapters.every_fact import AT, EVERY_FACT, HISTORY, TIER
+from tests.support.records import record
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "metrics.md"
 ROW = re.compile(r"^\| `(videogen_\w+)` \| (\w+) \| (.*?) \|", re.MULTILINE)
 LABEL = re.compile(r"`(\w+)`: ")
 
 RECEIVED = Received(redelivered=False, at=AT, queue_wait=None)
-SETTLED = Settled("request-1", "correlation-1", Submitted("task-1", "model", 1), 2.0, redelivered=False)
+SETTLED = Settled("request-1", "correlation-1", Submitted(record("task-1", "model", 1)), 2.0, redelivered=False)
 
 Value = Callable[..., float | None]
 
@@ -208,7 +209,7 @@ def test_a_pause_shows_until_it_is_over(observer: MetricsObserver, value: Value)
 
 
 @pytest.mark.parametrize(("rescued", "label"), [(False, "interrupted"), (True, "internal")])
-@pytest.mark.parametrize("outcome", [None, Interrupted(0), Submitted("task-1", "model", 1)])
+@pytest.mark.parametrize("outcome", [None, Interrupted(0), Submitted(record("task-1", "model", 1))])
 def test_an_abandoned_request_is_settled_and_no_longer_in_flight(
     observer: MetricsObserver, value: Value, outcome: Outcome | None, label: str, *, rescued: bool
 ) -> None:

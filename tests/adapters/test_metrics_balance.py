@@ -9,11 +9,12 @@ from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
 
 from service.adapters.metrics import MetricsObserver
-from service.core.call import Accepted, Answer, RefusedForGood, Uncertain, UncertainReason
+from service.core.call import Answer, RefusedForGood, Uncertain, UncertainReason
 from service.core.facts import Fact, Received
 from service.core.outgoing import PublishVerdict, Route
-from service.core.placement import Finished, GivenBack, Placed, RunningElsewhere, Withheld
+from service.core.placement import Finished, GivenBack, Obtained, Placed, RunningElsewhere, Withheld
 from tests.support.intake_scene import ANSWERS, DEAD, TIERS, TOPOLOGY, IntakeScene
+from tests.support.records import record
 from tests.support.virtual_time import in_virtual_time
 
 Step = Callable[[IntakeScene], object]
@@ -51,7 +52,7 @@ STEPS = st.lists(st.tuples(ARRIVALS, ROUNDS, st.one_of(NOTHING, OTHER, PUBLISHES
 PLACED = st.lists(
     st.sampled_from(
         [
-            Finished(Accepted("t-1"), 1),
+            Obtained(record("t-1")),
             Finished(RefusedForGood(Answer(400)), 1),
             Finished(Uncertain(UncertainReason.TIMEOUT, Answer()), 1),
             GivenBack(1),

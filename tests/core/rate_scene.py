@@ -18,7 +18,7 @@ from service.core.drain import Drain
 from service.core.endpoint_health import EndpointHealth
 from service.core.gate import Gate
 from service.core.paid_call import PaidCall
-from service.core.placement import Finished, Placed
+from service.core.placement import Obtained, Placed
 from service.core.ports import CallCap
 from service.core.retry import RetryPolicy
 from service.core.turns import Turns
@@ -145,7 +145,7 @@ class RateWorker:
     @property
     def gave_up(self) -> int:
         """Requests that had used up their attempts."""
-        return sum(not (isinstance(placed, Finished) and isinstance(placed.result, Accepted)) for placed in self.placed)
+        return sum(not isinstance(placed, Obtained) for placed in self.placed)
 
 
 @dataclass

@@ -43,11 +43,21 @@ from service.core.outcome import (
     Unavailable,
     Withdrawn,
 )
-from service.core.placement import AlreadyKnown, DeadlinePassed, Finished, GivenBack, Placed, RunningElsewhere, Withheld
+from service.core.placement import (
+    AlreadyKnown,
+    DeadlinePassed,
+    Finished,
+    GivenBack,
+    Obtained,
+    Placed,
+    RunningElsewhere,
+    Withheld,
+)
 from service.core.reading import Reading, RequestReader
 from service.core.retry import OnUncertain
 from service.core.topology import RetryTier
 from tests.support.fakes import NEW_YEAR, FakeClock, RecordingObserver, ScriptedCaller
+from tests.support.records import record
 
 CATALOGUE = Catalogue(models=(Model(name="wan", aliases=("w",), sizes=((832, 480),), durations=(5,)),))
 IDENTITY = Identity("r-1", "c-1", made_up=False)
@@ -118,7 +128,7 @@ async def test_a_call_knows_where_the_end_of_its_task_is_to_be_told() -> None:
 @pytest.mark.parametrize(
     ("placed", "outcome"),
     [
-        (Finished(Accepted("t"), 2), Submitted("t", "wan", 2)),
+        (Obtained(record(attempts=2)), Submitted(record(attempts=2))),
         (Finished(RefusedForGood(ANSWER), 2), Rejected(ANSWER, 2)),
         (Finished(RefusedForGood(ANSWER, forbidden=True), 2), Rejected(ANSWER, 2)),
         (Finished(RefusedForNow(ANSWER, throttled=True), 2), RateLimited(ANSWER, 2)),
@@ -131,7 +141,6 @@ async def test_a_call_knows_where_the_end_of_its_task_is_to_be_told() -> None:
         (Finished(NotSent(NotSentReason.REFUSED, ANSWER), 2, doubt=True), InDoubt(ANSWER, 2, later_failed=True)),
         (Finished(Blocked(ANSWER), 2, doubt=True), InDoubt(ANSWER, 2, later_failed=True)),
         (Finished(Uncertain(UncertainReason.TIMEOUT, ANSWER), 2, doubt=True), InDoubt(ANSWER, 2)),
-        (Finished(Accepted("t"), 2, doubt=True), Submitted("t", "wan", 2)),
         (GivenBack(2), Interrupted(2)),
     ],
 )
@@ -434,9 +443,9 @@ async def test_a_deadline_that_passes_after_a_doubt_in_an_earlier_delivery_is_no
 
 
 async def test_a_doubt_does_not_hide_a_task() -> None:
-    scene = Scene(ScriptedCaller(Finished(Accepted("t"), 1)))
+    scene = Scene(ScriptedCaller(Obtained(record(attempts=5))))
 
-    assert await scene.handle(_past(attempts=4, doubt=True)) == Handled(Submitted("t", "wan", 5))
+    assert await scene.handle(_past(attempts=4, doubt=True)) == Handled(Submitted(record(attempts=5)))
 
 
 @pytest.mark.parametrize(

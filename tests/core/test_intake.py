@@ -2,7 +2,7 @@ import asyncio
 import json
 from datetime import datetime, timedelta
 
-from service.core.call import Accepted, Answer, RefusedForGood
+from service.core.call import Answer, RefusedForGood
 from service.core.delivery import Delivery
 from service.core.facts import Joined, Received, Settled
 from service.core.ledger import SubmittedRecord
@@ -11,11 +11,13 @@ from service.core.outgoing import PublishVerdict, Route
 from service.core.placement import (
     AlreadyKnown,
     Finished,
+    Obtained,
     RunningElsewhere,
     Withheld,
 )
 from tests.support.fakes import GUARD, NEW_YEAR, FakeIncoming, Verdict
 from tests.support.intake_scene import ANSWERS, BODY, DEAD, TOPOLOGY, WAIT, IntakeScene, RecordingTracing
+from tests.support.records import record
 
 
 def _refused() -> Finished:
@@ -32,7 +34,7 @@ async def _rounds(count: int = 20) -> None:
 
 
 async def test_a_request_is_handled_replied_to_and_acked() -> None:
-    scene = IntakeScene(Finished(Accepted("t-1"), attempts=1))
+    scene = IntakeScene(Obtained(record("t-1")))
 
     incoming = scene.accept()
     assert scene.intake.in_flight == 1
@@ -45,7 +47,7 @@ async def test_a_request_is_handled_replied_to_and_acked() -> None:
 
 async def test_the_work_on_a_message_and_the_facts_about_it_are_within_its_processing() -> None:
     tracing = RecordingTracing()
-    scene = IntakeScene(Finished(Accepted("t-1"), attempts=1), tracing=tracing)
+    scene = IntakeScene(Obtained(record("t-1")), tracing=tracing)
     scene.caller.hold()
     scene.publisher.go_away()
 
@@ -78,7 +80,7 @@ async def test_work_that_is_abandoned_leaves_its_processing() -> None:
 
 
 async def test_the_facts_tell_what_happened_and_how_long_it_took() -> None:
-    scene = IntakeScene(Finished(Accepted("t-1"), attempts=1))
+    scene = IntakeScene(Obtained(record("t-1")))
     scene.caller.hold()
     incoming = FakeIncoming(
         Delivery(
@@ -98,7 +100,7 @@ async def test_the_facts_tell_what_happened_and_how_long_it_took() -> None:
 
     assert scene.observer.facts == [
         Received(redelivered=True, at=NEW_YEAR, queue_wait=7.0),
-        Settled("r", "c", Submitted("t-1", "wan", 1), seconds=3.0, redelivered=True),
+        Settled("r", "c", Submitted(record("t-1", "wan", 1)), seconds=3.0, redelivered=True),
     ]
 
 

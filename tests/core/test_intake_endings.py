@@ -3,16 +3,16 @@
 import asyncio
 import json
 
-from service.core.call import Accepted
 from service.core.facts import DefectFound, Settled, SettlementAbandoned
 from service.core.outcome import Interrupted, Submitted
 from service.core.outgoing import Route
 from service.core.placement import (
-    Finished,
     GivenBack,
+    Obtained,
 )
 from tests.support.fakes import Verdict
 from tests.support.intake_scene import ANSWERS, DEAD, IntakeScene
+from tests.support.records import record
 
 
 async def test_after_the_drain_began_a_message_goes_back_untouched() -> None:
@@ -88,7 +88,7 @@ async def test_a_defect_in_the_settlement_is_named_and_does_not_stop_others() ->
     assert (broken.verdict, sound.verdict) == (Verdict.ACKED, Verdict.ACKED)
     assert scene.observer.of(DefectFound) == [DefectFound("r-1", error)]
     assert scene.observer.of(SettlementAbandoned) == [
-        SettlementAbandoned("r-1", Submitted("task-1", "wan", attempts=1), rescued=True)
+        SettlementAbandoned("r-1", Submitted(record("task-1", "wan", attempts=1)), rescued=True)
     ]
     assert [settled.request_id for settled in scene.observer.of(Settled)] == ["r-2"]
     assert scene.intake.in_flight == 0
@@ -119,7 +119,7 @@ async def test_a_defect_in_the_call_is_a_reply() -> None:
 
 
 async def test_abandoning_names_what_was_running_and_every_paid_task() -> None:
-    scene = IntakeScene(Finished(Accepted("t-paid"), attempts=1), Finished(Accepted("never seen"), attempts=1))
+    scene = IntakeScene(Obtained(record("t-paid")), Obtained(record("never seen")))
     scene.publisher.go_away()
     paid = scene.accept("paid")
     await scene.publisher.wait_for_waiting()
@@ -130,7 +130,7 @@ async def test_abandoning_names_what_was_running_and_every_paid_task() -> None:
     assert await scene.intake.abandon() == 2
 
     assert scene.observer.of(SettlementAbandoned) == [
-        SettlementAbandoned("paid", Submitted("t-paid", "wan", attempts=1)),
+        SettlementAbandoned("paid", Submitted(record("t-paid", "wan", attempts=1))),
         SettlementAbandoned("running", None),
     ]
     assert (paid.verdict, running.verdict) == (None, None)
@@ -149,7 +149,7 @@ async def test_a_request_that_is_abandoned_during_its_rescue_is_named_once() -> 
     assert await scene.intake.abandon() == 1
 
     assert scene.observer.of(SettlementAbandoned) == [
-        SettlementAbandoned("r", Submitted("task-1", "wan", attempts=1), rescued=True)
+        SettlementAbandoned("r", Submitted(record("task-1", "wan", attempts=1)), rescued=True)
     ]
 
 

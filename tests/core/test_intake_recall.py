@@ -2,10 +2,10 @@
 
 import pytest
 
-from service.core.call import Accepted, Answer, RefusedForGood, Uncertain, UncertainReason
+from service.core.call import Answer, RefusedForGood, Uncertain, UncertainReason
 from service.core.delivery import Delivery
 from service.core.facts import Joined, Settled
-from service.core.ledger import DoubtRecord, SubmittedRecord
+from service.core.ledger import DoubtRecord
 from service.core.outcome import InDoubt, Repeated, Submitted
 from service.core.outgoing import PublishVerdict, Route
 from service.core.placement import (
@@ -13,12 +13,14 @@ from service.core.placement import (
     DeadlinePassed,
     Finished,
     GivenBack,
+    Obtained,
     Placed,
     RunningElsewhere,
     Withheld,
 )
-from tests.support.fakes import NEW_YEAR, FakeIncoming, Verdict
+from tests.support.fakes import FakeIncoming, Verdict
 from tests.support.intake_scene import ANSWERS, DEAD, TOPOLOGY, WAIT, IntakeScene
+from tests.support.records import record
 
 
 def _refused() -> Finished:
@@ -58,8 +60,7 @@ async def test_a_copy_of_the_brokers_that_comes_soon_is_acked_and_nobody_is_told
 
 
 async def test_a_request_that_is_published_anew_is_looked_up_in_the_ledger() -> None:
-    record = SubmittedRecord("task-1", "wan", 1, NEW_YEAR)
-    scene = IntakeScene(Finished(Accepted("task-1"), attempts=1), AlreadyKnown(record))
+    scene = IntakeScene(Obtained(record()), AlreadyKnown(record()))
     scene.accept("r")
     await scene.finished()
 
@@ -67,8 +68,8 @@ async def test_a_request_that_is_published_anew_is_looked_up_in_the_ledger() -> 
     await scene.finished()
 
     assert [settled.outcome for settled in scene.observer.of(Settled)] == [
-        Submitted("task-1", "wan", attempts=1),
-        Repeated(record),
+        Submitted(record()),
+        Repeated(record()),
     ]
 
 
@@ -81,7 +82,7 @@ FAILURES = [
 
 @pytest.mark.parametrize("failure", FAILURES, ids=repr)
 async def test_a_failure_that_was_told_is_told_again_and_never_contradicted_by_another_call(failure: Placed) -> None:
-    scene = IntakeScene(failure, Finished(Accepted("contradiction"), attempts=1))
+    scene = IntakeScene(failure, Obtained(record("contradiction")))
     scene.accept("r").lose()
     await scene.finished()
     scene.clock.advance(301)
@@ -114,7 +115,7 @@ async def test_every_copy_of_a_request_is_recalled_not_only_the_first() -> None:
 
 
 async def test_another_message_of_the_same_request_is_not_taken_for_the_one_that_was_answered() -> None:
-    scene = IntakeScene(_refused(), Finished(Accepted("t-2"), attempts=1))
+    scene = IntakeScene(_refused(), Obtained(record("t-2")))
     scene.accept("r", reply_to="answers")
     await scene.finished()
 
@@ -194,7 +195,7 @@ async def test_a_message_that_circles_in_its_own_queue_is_never_acked_for_the_on
 
 
 async def test_a_message_that_was_handed_back_is_worked_on_when_it_comes_again() -> None:
-    scene = IntakeScene(GivenBack(attempts=0), Finished(Accepted("t-1"), attempts=1))
+    scene = IntakeScene(GivenBack(attempts=0), Obtained(record("t-1")))
     scene.accept("r")
     await scene.finished()
 

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from service.core.facts import PaceChanged
-from service.core.placement import Finished
+from service.core.placement import Obtained
 from tests.core.rate_scene import RateScene, RateWorker
 from tests.support.virtual_time import in_virtual_time, loop_time
 
@@ -127,11 +127,11 @@ def test_a_request_that_was_refused_waits_for_its_turn_once_and_not_twice() -> N
     async def scenario() -> None:
         scene = RateScene(1.0, retry_after=True)
         worker = RateWorker(scene.endpoint, 0, 64)
-        assert isinstance(await worker.place(), Finished)
+        assert isinstance(await worker.place(), Obtained)
         asked = loop_time()
         placed = await worker.place()
-        assert isinstance(placed, Finished)
-        assert placed.attempts == 2
+        assert isinstance(placed, Obtained)
+        assert placed.record.attempts == 2
         # Refused at once, and asked to wait for a second.
         assert loop_time() - asked < 1.5
 

@@ -28,6 +28,7 @@ from service.core.outcome import (
 )
 from service.core.settlement import settle
 from service.core.topology import RetryTier
+from tests.support.records import record
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 TIER = RetryTier("10s", timedelta(seconds=10))
@@ -46,7 +47,7 @@ ADDRESS = ("answers", "c")
 LATER = 300.1
 
 REPLIES: tuple[Outcome, ...] = (
-    Submitted("t", "m", 1),
+    Submitted(record("t", "m", 1)),
     Repeated(SubmittedRecord("t", "m", 1, NOW)),
     Malformed("no"),
     Invalid(()),

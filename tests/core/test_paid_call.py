@@ -30,6 +30,7 @@ from service.core.gate import Gate, GateClosed, HeldTooLong
 from service.core.ledger import Claim, DoubtRecord, EntryDamaged, Found, Permit, Running, SubmittedRecord
 from service.core.paid_call import Ended, Made, PaidCall, TooLate
 from service.core.pending_task import PendingTask
+from service.core.placement import Obtained
 from service.core.turns import TurnMissed, Turns
 from tests.support.fakes import NEW_YEAR, FakeClock, RecordingObserver, ScriptedEndpoint
 from tests.support.flaky_ledger import FlakyLedger, LedgerFault
@@ -96,7 +97,10 @@ class Scene:
         return await self.paid_call.make(call, attempt, deadline)
 
 
-def made(result: CallResult, *, doubt: bool = False) -> Ended:
+def made(result: CallResult, *, doubt: bool = False, attempt: int = 1, after: float = 0.0) -> Made:
+    if isinstance(result, Accepted):
+        at = NEW_YEAR + timedelta(seconds=after)
+        return Obtained(SubmittedRecord(result.task_id, CALL.request.model, attempt, at))
     return Ended(result, doubt)
 
 
@@ -175,7 +179,7 @@ async def test_what_a_call_came_to_is_on_record_before_anybody_hears_of_it(
 
     scene.ledger.mend()
 
-    assert await making == made(result)
+    assert await making == made(result, attempt=7)
     assert await scene.ledger.find("r") == found
 
 
@@ -456,7 +460,7 @@ async def test_a_replay_that_bought_nothing_leaves_the_doubt_on_record_and_may_b
     assert await scene.make(replay) == made(result, doubt=True)
     assert await scene.ledger.find("r") == DOUBT
     scene.gate.open(PauseReason.BLOCKED)
-    assert await scene.make(replay) == made(ACCEPTED, doubt=True)
+    assert await scene.make(replay) == made(ACCEPTED)
 
 
 async def slow_claim(
@@ -503,7 +507,7 @@ async def test_a_claim_that_took_too_long_is_given_up_without_a_call(
 async def test_a_claim_that_came_just_in_time_is_followed_by_its_call(seconds_left: float | None) -> None:
     scene = Scene(ACCEPTED)
 
-    assert await slow_claim(scene, seconds=PATIENCE, seconds_left=seconds_left) == made(ACCEPTED)
+    assert await slow_claim(scene, seconds=PATIENCE, seconds_left=seconds_left) == made(ACCEPTED, after=PATIENCE)
 
 
 async def test_a_doubt_outlives_a_claim_that_was_given_up() -> None:

@@ -22,6 +22,7 @@ from service.core.replies import (
 )
 from service.core.result import Charged, ErrorCode, FailedResult, Result, ResultError, SubmittedResult
 from service.core.topology import RetryTier, Topology
+from tests.support.records import record
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 TIER = RetryTier("10s", timedelta(seconds=10))
@@ -326,7 +327,7 @@ def test_nothing_that_a_producer_forged_survives_in_a_dead_copy(reply_to: str | 
 
 
 @pytest.mark.parametrize(
-    ("outcome", "task"), [(Submitted("t-1", "m", 1), {"x-task-id": "t-1"}), (Rejected(Answer(400), 1), {})]
+    ("outcome", "task"), [(Submitted(record("t-1", "m", 1)), {"x-task-id": "t-1"}), (Rejected(Answer(400), 1), {})]
 )
 def test_a_copy_after_a_defect_names_the_task_that_was_paid_for_and_no_forged_one(
     outcome: Outcome, task: dict[str, str]

@@ -5,10 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.core.call import (
-    Accepted,
     Answer,
     Blocked,
-    CallResult,
+    FailedCall,
     NotSent,
     NotSentReason,
     RefusedForGood,
@@ -42,7 +41,7 @@ results = st.one_of(
 
 
 def step(
-    result: CallResult = NOT_SENT,
+    result: FailedCall = NOT_SENT,
     policy: RetryPolicy = POLICY,
     attempt: int = 1,
     elapsed: float = 0.0,
@@ -80,14 +79,13 @@ def test_the_jitter_is_full(attempt: int, u: float) -> None:
         (RefusedForNow(ANSWER, throttled=True), RetryReason.THROTTLED, RetryReason.THROTTLED),
         (RefusedForNow(ANSWER, throttled=False), RetryReason.REFUSED_FOR_NOW, RetryReason.REFUSED_FOR_NOW),
         (UNCERTAIN, None, RetryReason.UNCERTAIN),
-        (Accepted("task-1"), None, None),
         (RefusedForGood(ANSWER), None, None),
         (RefusedForGood(ANSWER, forbidden=True), None, None),
         (Blocked(ANSWER), None, None),
     ],
 )
 def test_only_a_call_that_was_not_accepted_is_sent_again(
-    result: CallResult, park: RetryReason | None, resend: RetryReason | None
+    result: FailedCall, park: RetryReason | None, resend: RetryReason | None
 ) -> None:
     assert retry_reason(result, OnUncertain.PARK) is park
     assert retry_reason(result, OnUncertain.RESEND) is resend
@@ -123,7 +121,7 @@ def test_a_wait_that_outlasts_the_deadline_is_not_begun(time_left: float | None,
 
 @given(policies, results, st.integers(1, 200), seconds, st.none() | seconds, shares)
 def test_every_bound_holds_for_every_planned_call(
-    policy: RetryPolicy, result: CallResult, attempt: int, elapsed: float, time_left: float | None, u: float
+    policy: RetryPolicy, result: FailedCall, attempt: int, elapsed: float, time_left: float | None, u: float
 ) -> None:
     planned = step(result, policy, attempt, elapsed, time_left, u)
     if isinstance(planned, Again):

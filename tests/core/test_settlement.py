@@ -29,6 +29,7 @@ from service.core.outcome import (
 )
 from service.core.settlement import HandBack, MoveThenAck, ReplyDeadLetterThenAck, ReplyThenAck, settle
 from service.core.topology import RetryTier
+from tests.support.records import record
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 TIER = RetryTier("10s", timedelta(seconds=10))
@@ -167,7 +168,7 @@ def _failed_body(failure: Failure, warnings: tuple[str, ...] = ()) -> object:
 
 
 def test_a_submitted_request_is_replied_to_with_its_task_id() -> None:
-    handled = Handled(Submitted("t-1", "wan2.2-t2v-plus", attempts=3), ("prompt was cut",))
+    handled = Handled(Submitted(record("t-1", "wan2.2-t2v-plus", attempts=3)), ("prompt was cut",))
 
     settlement = settle(handled, "r-1", NOW)
 
@@ -257,6 +258,15 @@ def test_a_duplicate_is_answered_with_the_stored_task_id_model_attempts_and_time
         "submitted_at": "2025-12-31T23:00:00Z",
         "warnings": ["prompt was cut"],
     }
+
+
+@pytest.mark.parametrize("told_after", [timedelta(), timedelta(milliseconds=999), timedelta(minutes=3)], ids=str)
+def test_a_copy_gets_the_very_result_of_the_first_however_late_each_is_told(told_after: timedelta) -> None:
+    accepted = record()
+
+    first = settle(Handled(Submitted(accepted)), "r-1", accepted.at + told_after)
+
+    assert first == settle(Handled(Repeated(accepted)), "r-1", NOW + timedelta(days=1))
 
 
 def test_a_withdrawn_request_moves_to_the_end_of_its_own_queue() -> None:

@@ -16,6 +16,7 @@ from service.core.settlement import settle
 from service.core.settling import Copy, Settler
 from service.core.topology import RetryTier, Topology
 from tests.support.fakes import NEW_YEAR, FakeClock, FakeIncoming, FakePublisher, Verdict
+from tests.support.records import record
 
 TIER = RetryTier("10s", timedelta(seconds=10))
 TOPOLOGY = Topology("videogen", (TIER,))
@@ -24,7 +25,7 @@ DEAD, UNDELIVERED = Route("", TOPOLOGY.dead), Route("", TOPOLOGY.undelivered)
 REQUESTS, WAIT = Route("", TOPOLOGY.requests), Route("", TOPOLOGY.retry_queue(TIER))
 HISTORY = History(NEW_YEAR, attempts=4, postponed=1)
 MOVES = [(Postponed(TIER, HISTORY), WAIT), (Withdrawn(HISTORY), REQUESTS)]
-SUBMITTED = Submitted("t-1", "m", attempts=1)
+SUBMITTED = Submitted(record("t-1", "m", attempts=1))
 REJECTED = Rejected(Answer(400), attempts=1)
 
 

@@ -23,6 +23,7 @@ from service.core.outcome import (
 from service.core.result import MEANINGS, Charged, ErrorCode, FailedResult, ResultError, SubmittedResult
 from service.core.settlement import ReplyDeadLetterThenAck, ReplyThenAck, settle
 from service.schema import error_schema, result_schema
+from tests.support.records import record
 
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
 ANSWER = Answer(http_status=429, code="Throttling", message="too fast")
@@ -62,7 +63,7 @@ def test_what_the_worker_says_of_each_failure_passes(code: ErrorCode) -> None:
 
 
 def test_what_the_worker_says_of_an_accepted_request_passes() -> None:
-    settlement = settle(Handled(Submitted("task", "model", 1)), "request", NOON)
+    settlement = settle(Handled(Submitted(record("task", "model", 1))), "request", NOON)
     assert isinstance(settlement, ReplyThenAck)
 
     RESULT.validate(json.loads(settlement.result.model_dump_json()))

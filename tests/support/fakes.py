@@ -11,7 +11,8 @@ from service.core.call import Accepted, Call, CallResult
 from service.core.delivery import Delivery
 from service.core.facts import Fact
 from service.core.outgoing import Outgoing, PublishVerdict, Route
-from service.core.placement import AlreadyKnown, Finished, GivenBack, Placed, RunningElsewhere
+from service.core.placement import AlreadyKnown, GivenBack, Obtained, Placed, RunningElsewhere
+from tests.support.records import record
 
 NEW_YEAR = datetime(2026, 1, 1, tzinfo=UTC)
 GUARD = 10.0
@@ -227,7 +228,7 @@ class ScriptedCaller(_Script[Placed]):
     """
 
     def __init__(self, *answers: Placed | Exception) -> None:
-        super().__init__(answers, Finished(Accepted("task-1"), attempts=1))
+        super().__init__(answers, Obtained(record("task-1")))
         self.deadlines: list[datetime | None] = []
         self.known: dict[str, AlreadyKnown | RunningElsewhere | GivenBack] = {}
         self.looked_up: list[str] = []

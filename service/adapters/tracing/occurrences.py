@@ -56,10 +56,8 @@ def _settled(span: Span, fact: Settled) -> None:
     label = outcome_label(fact.outcome).value
     span.set_attribute(names.OUTCOME, label)
     match fact.outcome:
-        case Submitted(task_id=task_id):
-            span.set_attribute(names.TASK_ID, task_id)
-        case Repeated(earlier=earlier):
-            span.set_attribute(names.TASK_ID, earlier.task_id)
+        case Submitted(record=record) | Repeated(earlier=record):
+            span.set_attribute(names.TASK_ID, record.task_id)
         case outcome if isinstance(outcome, Failure):
             failed(span, label)
         case _:

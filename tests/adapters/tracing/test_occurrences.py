@@ -22,6 +22,7 @@ from service.core.ledger import SubmittedRecord
 from service.core.outcome import Defect, Interrupted, Invalid, Outcome, Rejected, Repeated, Submitted, Withdrawn
 from tests.adapters.every_fact import EVERY_FACT, KEY, PROMPT
 from tests.support.fakes import NEW_YEAR
+from tests.support.records import record
 from tests.support.spans import SpanMemory
 
 
@@ -39,7 +40,7 @@ def settled(outcome: Outcome, *, parked: bool = False) -> Settled:
 @pytest.mark.parametrize(
     ("outcome", "attributes"),
     [
-        (Submitted("t-1", "wan", 1), {"videogen.outcome": "submitted", "videogen.task_id": "t-1"}),
+        (Submitted(record("t-1", "wan", 1)), {"videogen.outcome": "submitted", "videogen.task_id": "t-1"}),
         (
             Repeated(SubmittedRecord("t-0", "wan", 1, NEW_YEAR)),
             {"videogen.outcome": "duplicate", "videogen.task_id": "t-0"},
@@ -71,7 +72,7 @@ def test_a_request_that_failed_is_a_span_that_failed(spans: SpanMemory, outcome:
 
 
 def test_a_result_that_was_parked_and_a_request_that_was_abandoned_are_told(spans: SpanMemory) -> None:
-    parked = told(spans, settled(Submitted("t-1", "wan", 1), parked=True))
+    parked = told(spans, settled(Submitted(record("t-1", "wan", 1)), parked=True))
     abandoned = told(spans, SettlementAbandoned("r", None, rescued=True))
 
     assert parked.attributes is not None
@@ -106,6 +107,6 @@ def test_no_fact_brings_a_payload_or_a_secret_into_a_span(spans: SpanMemory) -> 
 
 
 def test_a_fact_of_a_task_without_a_span_is_passed_over(spans: SpanMemory) -> None:
-    SpanObserver().notify(settled(Submitted("t-1", "wan", 1)))
+    SpanObserver().notify(settled(Submitted(record("t-1", "wan", 1))))
 
     assert spans.get_finished_spans() == ()
