@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from copy import copy
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from service.core.ledger import EntryDamaged, LedgerUnavailable
 
@@ -19,25 +19,37 @@ _TOGETHER = 64
 R = TypeVar("R")
 T = TypeVar("T")
 
-Commit = Callable[[Sequence[Callable[[R], None]]], None]
+R_contra = TypeVar("R_contra", contravariant=True)
+
+
+class Operation(Protocol[R_contra]):
+    """One of those that are committed together. `about` is the key that it reads, where it reads one."""
+
+    about: str | None
+
+    def __call__(self, rows: R_contra) -> None:
+        """Carry it out, in the writer's thread. One that meets a damaged entry spoils no other."""
+
+
+Commit = Callable[[Sequence[Operation[R]]], None]
 """Carries out all operations in one transaction, or raises and has carried out none."""
 
 
 @dataclass(slots=True, eq=False)
 class _Turn(Generic[R]):
-    """One operation, and who waits for it."""
+    """Keeps protocol `Operation`, and who waits for it."""
 
     operation: Callable[[R], None]
     done: asyncio.Future[None]
     lapses: bool
+    about: str | None
     failure: EntryDamaged | None = None
 
     @property
     def lapsed(self) -> bool:
         return self.lapses and self.done.done()
 
-    def take(self, rows: R) -> None:
-        """Carry out the operation, in the writer's thread. One that meets a damaged entry spoils no other."""
+    def __call__(self, rows: R) -> None:
         try:
             self.operation(rows)
         except EntryDamaged as failure:
@@ -69,8 +81,8 @@ class GroupCommit(Generic[R]):
         self._writing: asyncio.Task[None] | None = None
         self._committed_at = -math.inf
 
-    async def run(self, operation: Callable[[R], T], *, lapses: bool = False) -> T:
-        """Carry out an operation and come back when it is committed.
+    async def run(self, operation: Callable[[R], T], *, about: str | None = None, lapses: bool = False) -> T:
+        """Carry out an operation and come back when it is committed. `about` is the key that it reads.
 
         It is carried out also where nobody waits for it any more, unless it `lapses` and has not begun.
 
@@ -80,7 +92,7 @@ class GroupCommit(Generic[R]):
         """
         results: list[T] = []
         turn = _Turn[R](
-            lambda rows: results.append(operation(rows)), asyncio.get_running_loop().create_future(), lapses
+            lambda rows: results.append(operation(rows)), asyncio.get_running_loop().create_future(), lapses, about
         )
         self._gathered.append(turn)
         if self._writing is None or self._writing.done():
@@ -109,8 +121,7 @@ class GroupCommit(Generic[R]):
                 await asyncio.sleep(gathering)
             gathered, self._gathered = self._gathered[:_TOGETHER], self._gathered[_TOGETHER:]
             turns = [turn for turn in gathered if not turn.lapsed]
-            operations = [turn.take for turn in turns]
-            committed = asyncio.get_running_loop().run_in_executor(self._thread, self._commit, operations)
+            committed = asyncio.get_running_loop().run_in_executor(self._thread, self._commit, turns)
             await asyncio.wait((committed,))
             self._committed_at = now()
             failure = committed.exception()

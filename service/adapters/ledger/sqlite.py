@@ -88,7 +88,9 @@ class SqliteLedger:
         return ()
 
     async def _run(self, request_id: str, transition: Transition[T], *, lapses: bool = False) -> T:
-        return await self._commits.run(lambda rows: self._carry_out(rows, request_id, transition), lapses=lapses)
+        return await self._commits.run(
+            lambda rows: self._carry_out(rows, request_id, transition), about=request_id, lapses=lapses
+        )
 
     def _carry_out(self, rows: Rows, request_id: str, transition: Transition[T], *, unseen: bool = False) -> T:
         """Carry out a transition; one that is the same whatever is there may have it `unseen`."""

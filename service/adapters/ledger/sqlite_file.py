@@ -2,11 +2,12 @@
 
 import sqlite3
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
 from service.adapters.ledger.errors import LedgerConfigurationError, misconfigured
+from service.adapters.ledger.group_commit import Operation
 from service.adapters.ledger.sqlite_failure import failure, unusable
 from service.adapters.ledger.sqlite_rows import APPLICATION_ID, SCHEMA, TASK_SCHEMA, VERSION, Rows
 from service.core.ledger import LedgerUnavailable
@@ -43,7 +44,7 @@ class SqliteFile:
                 raise misconfigured(reason) from error
             raise LedgerUnavailable(failure(error, self._path)) from error
 
-    def commit(self, operations: Sequence[Callable[[Rows], None]]) -> None:
+    def commit(self, operations: Sequence[Operation[Rows]]) -> None:
         """Carry out all operations in one transaction, or none of them.
 
         Raises:
@@ -53,8 +54,10 @@ class SqliteFile:
             connection = self._connected()
             connection.execute("BEGIN IMMEDIATE")
             rows = Rows(connection, self._prefix)
+            rows.fetch([operation.about for operation in operations if operation.about is not None])
             for operation in operations:
                 operation(rows)
+            rows.flush()
             connection.execute("COMMIT")
         except sqlite3.Error as error:
             self.close()

@@ -1,7 +1,10 @@
 """Ledger entries as rows of SQLite tables."""
 
 import sqlite3
+from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from itertools import chain
 
 from service.adapters.ledger.record_text import (
     UnreadableRecordError,
@@ -47,7 +50,12 @@ _SELECT = """
     SELECT state, expires, attempts, holder, lease_until, submitted, answer, doubt, replay, spent
     FROM entry WHERE prefix = ? AND request_id = ?
 """
-_REPLACE = "INSERT OR REPLACE INTO entry VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_SELECT_ALL = """
+    SELECT request_id, state, expires, attempts, holder, lease_until, submitted, answer, doubt, replay, spent
+    FROM entry WHERE prefix = ? AND request_id IN ({})
+"""
+_REPLACE = "INSERT OR REPLACE INTO entry VALUES {}"
+_ROW = "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _DELETE = "DELETE FROM entry WHERE prefix = ? AND request_id = ?"
 _PURGE = """
     DELETE FROM entry WHERE (prefix, request_id) IN
@@ -58,13 +66,28 @@ _MICROSECOND = timedelta(microseconds=1)
 
 
 class Rows:
-    """The entries of one prefix, inside a transaction of `connection`. Raises `sqlite3.Error`."""
+    """The entries of one prefix, inside a transaction of `connection`. Raises `sqlite3.Error`.
+
+    Each statement gives the interpreter away and waits until the event loop's thread gives it back, which may take
+    5 ms. So what a transaction needs is fetched by one statement, and what it changed is written by one.
+    """
 
     def __init__(self, connection: sqlite3.Connection, prefix: str) -> None:
         self.connection = connection
         # Left to itself, a text that is no UTF-8 fails like a broken file: for all, not for its own row.
         self.connection.text_factory = _text
         self.prefix = prefix
+        self._fetched: dict[bytes, tuple[object, ...] | None] = {}
+        self._changed: dict[bytes, Entry | None] = {}
+
+    def fetch(self, request_ids: Sequence[str]) -> None:
+        """Have these entries at hand when they are read."""
+        keys = {_blob(request_id) for request_id in request_ids}
+        if not keys:
+            return
+        with suppress(ValueError):  # one of them is damaged: each is read alone
+            found = self.connection.execute(_SELECT_ALL.format(_list("?", len(keys))), (self.prefix, *keys)).fetchall()
+            self._fetched = dict.fromkeys(keys) | {key: row for key, *row in found}
 
     def read(self, request_id: str) -> Entry | None:
         """Fetch an entry.
@@ -72,29 +95,44 @@ class Rows:
         Raises:
             UnreadableRecordError: the row is damaged.
         """
+        key = _blob(request_id)
+        if key in self._changed:
+            return self._changed[key]
         try:
-            row = self.connection.execute(_SELECT, self._key(request_id)).fetchone()
+            row = self._fetched[key] if key in self._fetched else self._read_alone(key)
             return None if row is None else _entry(row)
         except (ValueError, OverflowError) as error:
             raise UnreadableRecordError from error
 
+    def _read_alone(self, key: bytes) -> tuple[object, ...] | None:
+        row: tuple[object, ...] | None = self.connection.execute(_SELECT, (self.prefix, key)).fetchone()
+        return row
+
     def write(self, request_id: str, entry: Entry | None) -> None:
-        """Keep an entry; None removes it."""
-        if entry is None:
-            self.connection.execute(_DELETE, self._key(request_id))
-        else:
-            self.connection.execute(_REPLACE, (*self._key(request_id), *_row(entry)))
+        """Keep an entry, from `flush` on; None removes it."""
+        self._changed[_blob(request_id)] = entry
+
+    def flush(self) -> None:
+        """Write what was kept. Nothing is read or kept after that."""
+        kept = [(self.prefix, key, *_row(entry)) for key, entry in self._changed.items() if entry is not None]
+        if kept:
+            self.connection.execute(_REPLACE.format(_list(_ROW, len(kept))), [*chain.from_iterable(kept)])
+        for key, entry in self._changed.items():
+            if entry is None:
+                self.connection.execute(_DELETE, (self.prefix, key))
 
     def purge(self, now: datetime) -> None:
         """Remove a portion of what has expired, whichever prefix it belongs to."""
         self.connection.execute(_PURGE, (_microseconds(now), PURGED_AT_ONCE))
+        self._fetched.clear()
 
     def ping(self) -> None:
         """Change a row, so that the transaction has something to write."""
         self.connection.execute("UPDATE probe SET pings = pings + 1")
 
-    def _key(self, request_id: str) -> tuple[str, bytes]:
-        return (self.prefix, _blob(request_id))
+
+def _list(part: str, length: int) -> str:
+    return ", ".join([part] * length)
 
 
 def _row(entry: Entry) -> tuple[object, ...]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from service.adapters.ledger.group_commit import GroupCommit
+from service.adapters.ledger.group_commit import GroupCommit, Operation
 from service.adapters.ledger.sqlite_file import SqliteFile
 from service.adapters.ledger.sqlite_rows import Rows
 from service.core.ledger import EntryDamaged, LedgerUnavailable
@@ -72,7 +72,7 @@ async def test_many_claims_at_once_cost_few_commits_on_a_real_file(tmp_path: Pat
     file = SqliteFile(tmp_path / "ledger.db", "p", Synchronous.FULL, PATIENCE)
     sizes: list[int] = []
 
-    def commit(operations: Sequence[Callable[[Rows], None]]) -> None:
+    def commit(operations: Sequence[Operation[Rows]]) -> None:
         sizes.append(len(operations))
         file.commit(operations)
 
