@@ -11,7 +11,8 @@ from tests.chaos.harness.traffic import MODEL, Request, request
 from tests.chaos.harness.trial import Trial
 
 CONCURRENCY = 32
-FAULTS = {"429": 0.03, "429 retry-after=1": 0.001, "503": 0.03, "reset": 0.01, "close": 0.005, "accept-then-502": 0.005}
+# More refusals than these are taken for a limit now and then, and how long the test takes would be left to chance.
+FAULTS = {"429": 0.01, "429 retry-after=1": 0.001, "503": 0.03, "reset": 0.01, "close": 0.005, "accept-then-502": 0.005}
 BAD = (b"{", b"\xff", b"[]", json.dumps({"model": MODEL, "prompt": " ", "size": "1x1", "siez": 1}).encode())
 # Tasks of the library and of a scrape come and go.
 FLUCTUATION = 5
