@@ -6,6 +6,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -36,8 +37,9 @@ def _installed(program: str, package: str, say: Say) -> str | None:
             return found
         say(f"{program} is not installed: installing {package} with apt-get")
         try:
-            with _services_stay_down(POLICY):
-                asyncio.run(_install(apt, package))
+            # Whoever asks may be on an event loop, which cannot run another one.
+            with _services_stay_down(POLICY), ThreadPoolExecutor(1) as thread:
+                thread.submit(lambda: asyncio.run(_install(apt, package))).result()
         except PassedOverError as reason:
             say(f"{program}: apt-get passed over: {reason}")
     return _found(program)
