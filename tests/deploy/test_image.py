@@ -10,7 +10,7 @@ from uuid import uuid4
 import pytest
 
 from service.adapters.version import installed_version
-from tests.deploy.harness.command import ROOT, run, tool
+from tests.deploy.harness.command import ROOT, attempt, run, tool
 from tests.deploy.harness.image import LOCKED_UP, USER, Image, built_image
 from tests.deploy.harness.page import typed
 from tests.deploy.harness.stack import Stack, running_stack
@@ -64,6 +64,17 @@ def image(docker: str) -> Iterator[Image]:
 
 def test_the_dockerfile_passes_hadolint() -> None:
     assert run(tool("hadolint"), "--failure-threshold", "style", ROOT / "Dockerfile") == ""
+
+
+def test_a_page_builds_it_for_a_cluster(docker: str) -> None:
+    (block,) = page("deploy/kubernetes/README.md").left_to(__file__)
+    shown, name = "videogen-worker:0.1.0", f"videogen-worker-test:{uuid4().hex[:12]}"
+    assert shown == f"videogen-worker:{installed_version()}"
+    try:
+        typed(block, {}, {shown: name})
+        assert run(docker, "run", "--rm", name, "--version").startswith(f"videogen-worker {installed_version()} ")
+    finally:
+        attempt(docker, "image", "rm", "--force", name)
 
 
 def test_the_labels_say_what_it_is(image: Image) -> None:

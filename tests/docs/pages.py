@@ -15,7 +15,7 @@ _COMMANDS = frozenset({"sh", "bash", "console"})
 _SHOWN = "console"
 _END = "END OF FILE"
 _PROMPT = "$ "
-_MARKER = re.compile(r"<!-- (?P<name>stays up|exit status|needs|not run|run by|saved as): (?P<text>.+?) -->")
+_MARKER = re.compile(r"<!-- (?P<name>stays up|exit status|needs|run by|saved as): (?P<text>.+?) -->")
 # A slip in a marker must not have a block run that should not be.
 _LIKE_A_MARKER = re.compile(r"<!--(?! generated:| end of generated).*?-->", re.DOTALL)
 
@@ -30,7 +30,7 @@ class Block:
 
     `script` is what a reader types; `printed` are the lines that the page shows as its output. `stays_up` is what its
     last command says when it is there; `needs` is a program that a machine may lack; `run_by` is the test that runs it
-    apart from the rest of the page; `not_run` is why no test runs it.
+    apart from the rest of the page.
     """
 
     line: int
@@ -40,7 +40,6 @@ class Block:
     exit_status: int = 0
     needs: str | None = None
     run_by: str | None = None
-    not_run: str | None = None
 
 
 @dataclass(frozen=True)
@@ -67,7 +66,7 @@ class Page:
     @property
     def run(self) -> tuple[Block, ...]:
         """The blocks that are run by whoever follows the page."""
-        return tuple(block for block in self.blocks if block.not_run is None and block.run_by is None)
+        return tuple(block for block in self.blocks if block.run_by is None)
 
     def left_to(self, test: str) -> tuple[Block, ...]:
         """Give the blocks that the test in this file runs; the caller gives its own `__file__`."""
@@ -126,8 +125,6 @@ def _block(language: str, content: str, place: str, line: int, marker: tuple[str
             return Block(line, script, printed, needs=text)
         case ("run by", text):
             return Block(line, script, printed, run_by=text)
-        case ("not run", text):
-            return Block(line, script, printed, not_run=text)
         case ("saved as", text):
             return Block(line, f"cat > {text} <<'{_END}'\n{content}{_END}\n")
         case _:

@@ -1,26 +1,18 @@
 import re
-import subprocess
 from pathlib import Path
 
 import pytest
 from markdown_it import MarkdownIt
 
-from service.settings.names import KNOWN, PREFIX
 from tests.docs.pages import ROOT, Block, Page, PageError, markdown_files, pages
 from tests.docs.reader import missing
 from tests.docs.shell import Ended
 
 PAGES = pages()
-NOT_RUN = [(page, block) for page in PAGES for block in page.blocks if block.not_run is not None]
-MANIFESTS = "\n".join(path.read_text(encoding="utf-8") for path in sorted((ROOT / "deploy/kubernetes").rglob("*.yaml")))
 
 
 def parsed(text: str) -> tuple[Block, ...]:
     return Page(ROOT / "docs/made-up.md", text).blocks
-
-
-def of_block(given: tuple[Page, Block]) -> str:
-    return f"{given[0].name}-{given[1].line}"
 
 
 def test_a_block_is_what_a_reader_types() -> None:
@@ -45,7 +37,6 @@ def test_a_block_within_a_list_is_found() -> None:
     [
         ("stays up: it listens", Block(2, "one\n", stays_up="it listens")),
         ("exit status: 3", Block(2, "one\n", exit_status=3)),
-        ("not run: it needs a cluster", Block(2, "one\n", not_run="it needs a cluster")),
         ("needs: docker", Block(2, "one\n", needs="docker")),
         ("run by: tests/docs/test_pages.py", Block(2, "one\n", run_by="tests/docs/test_pages.py")),
     ],
@@ -58,8 +49,9 @@ def test_a_comment_before_a_block_says_what_becomes_of_it(marker: str, block: Bl
     "text",
     [
         "<!-- no run: a slip of the pen -->\n```sh\none\n```\n",
-        "<!-- not run: far away -->\n\ntext\n\n```sh\none\n```\n",
-        "<!-- not run: nothing follows -->\n",
+        "<!-- not run: there is no such reason -->\n```sh\none\n```\n",
+        "<!-- needs: docker -->\n\ntext\n\n```sh\none\n```\n",
+        "<!-- needs: docker -->\n",
         "<!-- exit status: 1 -->\n```python\nimport os\n```\n",
         "```console\none\n```\n",
         "<!-- stays up: it listens -->\n```console\n$ one\nit listens\n```\n",
@@ -102,10 +94,6 @@ def takes_from(name: str, test: str) -> bool:
     return f"page({quoted}).left_to(__file__)" in (ROOT / test).read_text(encoding="utf-8")
 
 
-def test_what_is_not_run_needs_a_cluster() -> None:
-    assert {(page.name, block.not_run) for page, block in NOT_RUN if block.not_run != "it needs a cluster"} == set()
-
-
 def test_commands_stand_in_blocks_that_say_so() -> None:
     command = re.compile(r"^(?:\$ |(?:videogen-worker|docker|kubectl|curl|pip|make) )", re.MULTILINE)
     plain = [
@@ -115,32 +103,3 @@ def test_commands_stand_in_blocks_that_say_so() -> None:
         if token.type == "fence" and not token.info and command.search(token.content)
     ]
     assert plain == []
-
-
-@pytest.mark.parametrize("given", NOT_RUN, ids=of_block)
-def test_what_is_not_run_is_a_script(given: tuple[Page, Block]) -> None:
-    read = subprocess.run(["bash", "-n"], input=given[1].script, capture_output=True, text=True, check=False)
-    assert (read.returncode, read.stderr) == (0, "")
-
-
-@pytest.mark.parametrize("given", NOT_RUN, ids=of_block)
-def test_what_is_not_run_names_files_that_are_there(given: tuple[Page, Block]) -> None:
-    page, block = given
-    made = re.findall(r"\bcp -r \S+ (\S+)", "".join(each.script for each in page.blocks))
-    named = re.findall(r"(?<!\S)(?:deploy|docs)/\S+", block.script)
-    there = {path for path in named if (ROOT / path).exists() or path in made}
-    assert set(named) == there
-    folders = [Path(path) for path in re.findall(r" -k (\S+)", block.script) if path not in made]
-    assert [path for path in folders if not (ROOT / path / "kustomization.yaml").is_file()] == []
-
-
-@pytest.mark.parametrize("given", NOT_RUN, ids=of_block)
-def test_what_is_not_run_names_settings_secrets_and_images_of_ours(given: tuple[Page, Block]) -> None:
-    script = given[1].script
-    keys = re.findall(r"--from-file=([\w.]+)", script)
-    secrets = re.findall(r"secret generic ([\w-]+)", script)
-    images = re.findall(r"docker run .* (\S+:\S+)$", script, re.MULTILINE)
-    assert set(re.findall(rf"{PREFIX}\w+", script)) <= set(KNOWN)
-    assert [key for key in keys if not re.search(rf"\b{re.escape(key)}\b", MANIFESTS)] == []
-    assert [name for name in secrets if not re.search(rf"(?:secretName|name): {name}$", MANIFESTS, re.MULTILINE)] == []
-    assert [image for image in images if f"image: {image}" not in (ROOT / "docker-compose.yml").read_text()] == []

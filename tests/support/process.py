@@ -58,8 +58,13 @@ class Process:
     async def exits(self) -> int:
         """Wait for the end and return the exit status."""
         async with asyncio.timeout(GUARD):
-            await self._reading
-            return await self._child.wait()
+            return await self.ends()
+
+    async def ends(self) -> int:
+        """Wait for the end, however long it takes, and return the exit status."""
+        # Whoever gives up waiting must not end the reading.
+        await asyncio.shield(self._reading)
+        return await self._child.wait()
 
     async def kill(self) -> None:
         if self._child.returncode is None:

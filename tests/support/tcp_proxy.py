@@ -101,6 +101,10 @@ class TcpProxy:
         """How many connections are open now; `total` counts all that ever were."""
         return len(self._pairs)
 
+    def aim(self, host: str, port: int) -> None:
+        """Lead new connections there; those that are open stay."""
+        self._target = (host, port)
+
     def cut(self) -> None:
         """Reset all connections, on both sides. New ones are let in."""
         for pair in self._pairs:

@@ -14,8 +14,6 @@ class Mounted:
         self._turns = count()
         folder.mkdir()
         self.swap(files)
-        for name in files:
-            (folder / name).symlink_to(Path("..data", name))
 
     def path(self, name: str) -> Path:
         return self._folder / name
@@ -31,5 +29,8 @@ class Mounted:
         link = self._folder / "..data_tmp"
         link.symlink_to(version.name)
         link.rename(data)
+        for name in files:
+            if not (self._folder / name).is_symlink():
+                (self._folder / name).symlink_to(Path("..data", name))
         if before is not None:
             shutil.rmtree(before)
