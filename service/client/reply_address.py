@@ -17,6 +17,9 @@ from service.core.completion import COMPLETION_TYPE
 
 _PREFETCH = 200
 _CLOSE_TIMEOUT = 3.0
+# A worker that has sent an answer looks whether we are there, a round trip later (docs/decisions/0003). Whoever has
+# left by then has a copy of the answer in `undelivered`, and its operator an alert.
+_LINGER = 0.5
 
 OnAnswer = Callable[[str, bytes], None]
 """Takes a correlation id and a body."""
@@ -104,6 +107,7 @@ class DirectReplyTo:
         self._on_answer = on_answer
         self.name = PSEUDO_QUEUE
         self.number = 0
+        self._answered_at: float | None = None
 
     async def open(self, session: Session) -> None:
         """Consume; it must be on the channel that requests are published on."""
@@ -111,10 +115,13 @@ class DirectReplyTo:
         queue = await session.channel.get_queue(PSEUDO_QUEUE, ensure=False)
         await queue.consume(self._receive, no_ack=True)
 
-    async def close(self, session: Session) -> None:
-        """There is nothing to delete."""
+    async def close(self, session: Session) -> None:  # noqa: ARG002 - the port's
+        """Stay until the worker has seen that its last answer found us. There is nothing to delete."""
+        if self._answered_at is not None:
+            await asyncio.sleep(self._answered_at + _LINGER - asyncio.get_running_loop().time())
 
     async def _receive(self, message: AbstractIncomingMessage) -> None:
+        self._answered_at = asyncio.get_running_loop().time()
         _hand_on(message, self._on_answer)
 
 

@@ -14,7 +14,7 @@ from service.private_broker import Node
 from service.private_broker.free_ports import free_ports
 from tests.client.plant import MODEL, Plant, has_queue, options_for, plant_at
 from tests.support.broker import Amqp
-from tests.support.links import with_address
+from tests.support.links import proxy_to, with_address
 from tests.support.spans import SpanMemory, id_of, named_in, trace_of
 from tests.support.tcp_proxy import Way
 
@@ -40,6 +40,23 @@ async def test_an_answer_that_comes_while_the_connection_is_lost_is_not_lost(pla
     (post,) = plant.simulator.record.posts
     assert result.task_id == post.task_id
     await plant.nothing_left_behind()
+
+
+async def test_who_leaves_at_once_has_a_direct_answer_in_hand_and_not_in_undelivered_too(
+    broker_url: str, prefix: str, tmp_path: Path, amqp: Amqp
+) -> None:
+    # The worker's look at the requester comes a round trip after the answer.
+    async with (
+        proxy_to(broker_url) as slow,
+        plant_at(with_address(broker_url, port=slow.port), prefix, tmp_path) as plant,
+    ):
+        slow.delay(0.05)
+        async with VideogenClient(broker_url, options_for(prefix, Replies.DIRECT)) as client:
+            result = await client.generate(prompt="a cat", model=MODEL)
+        await plant.running.facts.wait_for(Settled)
+
+        assert plant.simulator.record.posts[0].task_id == result.task_id
+        assert await amqp.count(plant.topology.undelivered) == 0
 
 
 async def test_a_request_that_is_asked_again_is_one_span_of_its_producer(plant: Plant, spans: SpanMemory) -> None:
