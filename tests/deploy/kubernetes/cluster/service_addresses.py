@@ -46,12 +46,14 @@ class ServiceAddresses:
         return text
 
     def _behind(self, service: Manifest, port: Manifest) -> Address:
-        wanted = port.get("targetPort", port["port"])
+        wanted: str | int = port["targetPort"] if "targetPort" in port else port["port"]
         for pod in self._store.all(POD, service["metadata"]["namespace"], service["spec"]["selector"]):
             there = self._pods.get((pod["metadata"]["namespace"], pod["metadata"]["name"]), {})
-            named = {each.get("name"): each["containerPort"] for each in pod["spec"]["containers"][0].get("ports", [])}
+            named: dict[str | int, int] = {
+                each.get("name", ""): each["containerPort"] for each in pod["spec"]["containers"][0].get("ports", [])
+            }
             number = named.get(wanted, wanted)
-            if is_ready(pod) and number in there:
+            if is_ready(pod) and isinstance(number, int) and number in there:
                 return there[number]
         return _NOBODY
 
