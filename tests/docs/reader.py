@@ -17,6 +17,8 @@ from tests.docs.shell import Ended, Shell, shell
 SHOWN_BROKER = "amqp://guest:guest@localhost:5672/"
 SHOWN_PORT = "9090"
 _ANYTHING = "…"
+# Options given to `make test` are not for the `make` that a reader types.
+_KEPT_BACK = ("VIDEOGEN_", "PYTHONPATH", "MAKE", "ARGS", "JOBS")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +33,7 @@ class Surroundings:
 
     def environment(self, **more: str) -> dict[str, str]:
         """Give the environment of the reader's shell; the queues of this test are named there, and so in no command."""
-        inherited = {
-            name: value for name, value in os.environ.items() if not name.startswith(("VIDEOGEN_", "PYTHONPATH"))
-        }
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith(_KEPT_BACK)}
         return {
             **inherited,
             "PATH": f"{_commands(self.folder / 'commands')}:{os.environ['PATH']}",
