@@ -37,7 +37,6 @@ test: $(READY) ## run all tests, on a real RabbitMQ
 	@$(BIN)/pytest --numprocesses=$(JOBS) --dist=worksteal $(ARGS)
 
 .PHONY: chaos
-chaos: JOBS = 2
 chaos: $(READY) ## kill, cut and freeze real processes, and judge what came of it (SIZE=full, SEED=n, REPORT=file)
 	@$(BIN)/pytest tests/chaos --numprocesses=$(JOBS) --dist=worksteal --chaos-size=$(SIZE) $(SEED:%=--chaos-seed=%) $(REPORT:%=--chaos-report=%) $(ARGS)
 
